@@ -1,0 +1,1 @@
+"""Ossature: an organization-aware serving cluster for open-weight models."""

@@ -1,0 +1,248 @@
+"""Every setting of the cluster, typed, with its unit in its name and a safe default.
+
+The YAML file has this shape; ``docs/configuration.md`` and ``ossature config schema`` are generated from it. Values that depend
+on each other are checked here, so that a contradiction is refused at start with the path of the field.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+ModelId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
+
+
+class Section(BaseModel):
+    """A group of settings; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class HttpSettings(Section):
+    """The OpenAI-compatible HTTP edge."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback must be asked for here.")
+    port: Port = Field(8000, description="TCP port of the HTTP edge.")
+    max_body_bytes: int = Field(32 << 20, ge=1024, description="Largest request body, in bytes; larger ones get 413.")
+    max_json_depth: int = Field(64, ge=8, le=512, description="Deepest nesting of a JSON body.")
+    body_timeout_s: float = Field(30.0, gt=0, description="Longest wait for a request body to arrive, in seconds.")
+
+
+class GrpcSettings(Section):
+    """The gRPC edge. It listens on the HTTP edge's address."""
+
+    enabled: bool = Field(True, description="Serve gRPC.")
+    port: Port = Field(9000, description="TCP port of the gRPC edge.")
+    reflection: bool = Field(True, description="Serve gRPC server reflection, which tells clients the API's shape.")
+
+
+class MetricsSettings(Section):
+    """The Prometheus endpoint: one per node, for all processes there."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(9464, description="TCP port of the metrics endpoint on each node.")
+    max_organizations: int = Field(
+        1000, ge=1, description="Organizations with a label of their own; later ones are counted together as `other`."
+    )
+
+
+class RaySettings(Section):
+    """The Ray cluster underneath."""
+
+    address: str | None = Field(
+        None, description="Address of a running Ray cluster (`auto` or `host:port`); unset starts one on this machine."
+    )
+    num_cpus: float | None = Field(
+        None, gt=0, description="Logical CPUs of a Ray started here; unset: as many as the machine has."
+    )
+    object_store_memory_bytes: int = Field(
+        128 << 20,
+        ge=80 << 20,
+        description="Ray's object store on a Ray started here, in bytes. Requests do not pass through it.",
+    )
+    haproxy: bool = Field(
+        True, description="Let HAProxy carry HTTP and gRPC to the gateways instead of Ray Serve's Python proxy."
+    )
+
+
+class GatewaySettings(Section):
+    """The gateway deployment: edges, identity, routing."""
+
+    replicas: int = Field(1, ge=1, description="Gateway replicas.")
+    num_cpus: float = Field(0.1, ge=0, description="Logical CPUs that Ray reserves for one gateway.")
+    max_ongoing_requests: int = Field(1000, ge=1, description="Requests that one gateway works on at a time.")
+    graceful_shutdown_timeout_s: float = Field(
+        600.0, ge=0, description="How long a gateway that is being replaced may finish its streams, in seconds."
+    )
+
+
+class DatabaseSettings(Section):
+    """Where organizations, projects, keys and the usage ledger live."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy URL (`postgresql+asyncpg://…` or `sqlite+aiosqlite:///…`); unset: SQLite in the data folder.",
+    )
+    pool_size: int = Field(5, ge=1, le=100, description="Connections that each gateway keeps to PostgreSQL.")
+    timeout_s: float = Field(5.0, gt=0, description="Longest wait for a connection or a statement, in seconds.")
+
+
+class IdentitySettings(Section):
+    """API keys."""
+
+    poll_interval_s: float = Field(
+        0.25,
+        gt=0,
+        le=0.5,
+        description="How often each gateway looks for revoked keys, in seconds; a revocation holds within 1 s.",
+    )
+    outage_grace_s: float = Field(
+        30.0, ge=0, description="How long keys already known keep working while the database can't be reached, in seconds."
+    )
+    max_cached_keys: int = Field(100_000, ge=100, description="Keys that each gateway remembers.")
+
+
+class AdmissionSettings(Section):
+    """Limits that protect the cluster from one caller."""
+
+    max_concurrent_requests_per_organization: int = Field(
+        256, ge=1, description="Requests of one organization that one gateway works on at a time; more get 429."
+    )
+    request_timeout_s: float = Field(600.0, gt=0, description="Longest life of a request, in seconds.")
+
+
+class Retention(StrEnum):
+    IN_MEMORY = "in_memory"
+    EXTENDED = "24h"
+
+
+class PromptCacheSettings(Section):
+    """How long a cached prompt prefix may be reused."""
+
+    default_retention: Retention = Field(Retention.IN_MEMORY, description="Retention of requests that name none.")
+    in_memory_period_s: float = Field(3600.0, ge=1, description="Longest life of an `in_memory` prefix, in seconds.")
+    extended_period_s: float = Field(86400.0, ge=1, description="Longest life of a `24h` prefix, in seconds.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PromptCacheSettings:
+        if self.extended_period_s < self.in_memory_period_s:
+            raise ValueError("extended_period_s must not be shorter than in_memory_period_s")
+        return self
+
+
+class RoutingSettings(Section):
+    """Which replica answers a request."""
+
+    load_factor: float = Field(
+        1.25, ge=1.0, le=4.0, description="A replica is eligible while its load is at most this factor times the mean."
+    )
+    min_affinity_tokens: int = Field(
+        1024, ge=0, description="Shorter prompts (estimated from their bytes) go to the least loaded replica."
+    )
+    block_bytes: int = Field(512, ge=64, le=65536, description="Bytes of canonical prompt per block of the prefix chain.")
+    index_entries: int = Field(
+        200_000, ge=1000, description="Prefix hashes that each gateway remembers, over all organizations."
+    )
+
+
+class RelaySettings(Section):
+    """From engine replica to gateway."""
+
+    kind: Literal["handle"] = Field("handle", description="`handle`: Ray Serve's streaming handle, coalesced.")
+    max_buffered_bytes: int = Field(
+        4 << 20, ge=64 << 10, description="Bytes that may wait for one slow client; more cancel its generation."
+    )
+    max_request_bytes: int = Field(
+        128 << 20, ge=4 << 20, description="Largest message between gateway and engine replica, in bytes."
+    )
+
+
+class PlacementSettings(Section):
+    """What one engine replica reserves in Ray. Bundles default to one per tensor/pipeline rank."""
+
+    cpus_per_worker: float = Field(1.0, ge=0, description="Logical CPUs for each worker of the engine.")
+    gpus_per_worker: float = Field(0.0, ge=0, description="GPUs for each worker of the engine.")
+    strategy: Literal["PACK", "STRICT_PACK", "SPREAD", "STRICT_SPREAD"] = Field(
+        "STRICT_PACK", description="Ray placement group strategy; `PACK` lets a replica span nodes."
+    )
+    resources_per_worker: dict[str, float] = Field(default_factory=dict, description="Custom Ray resources for each worker.")
+
+
+class ModelSettings(Section):
+    """One served model."""
+
+    id: ModelId = Field(description="Name that clients use.")
+    source: str = Field(description="Folder with weights and configuration, or a Hugging Face repository id.")
+    organization: str | None = Field(None, description="Id of the one organization that may use the model; unset: all may.")
+    created: int = Field(1_767_225_600, ge=0, description="Creation time shown to clients, in Unix seconds.")
+    owned_by: str = Field("ossature", description="Owner shown to clients.")
+    replicas: int = Field(1, ge=0, description="Engine replicas.")
+    max_ongoing_requests: int = Field(64, ge=1, description="Requests that one replica works on at a time.")
+    max_queued_requests: int = Field(
+        256, ge=-1, description="Requests that each gateway lets wait for a replica before it answers 503; -1: no limit."
+    )
+    start_timeout_s: float = Field(1800.0, gt=0, description="Longest time for a replica to load its model, in seconds.")
+    graceful_shutdown_timeout_s: float = Field(
+        600.0, ge=0, description="How long a replica that is being replaced may finish its streams, in seconds."
+    )
+    health_check_period_s: float = Field(2.0, gt=0, description="Seconds between health checks of a replica.")
+    health_check_timeout_s: float = Field(30.0, gt=0, description="Seconds after which an unanswered health check has failed.")
+    placement: PlacementSettings = Field(default_factory=PlacementSettings, description="Resources of one replica.")
+    environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the engine's processes.")
+    engine: dict[str, Any] = Field(
+        default_factory=dict,
+        description="vLLM engine arguments under vLLM's own names (`tensor_parallel_size`, `max_model_len`, …), checked by vLLM's parser.",
+    )
+
+    @property
+    def world_size(self) -> int:
+        """Workers of one replica: tensor times pipeline parallel size."""
+        return int(self.engine.get("tensor_parallel_size", 1)) * int(self.engine.get("pipeline_parallel_size", 1))
+
+
+class LoggingSettings(Section):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level that is logged.")
+    json_lines: bool = Field(True, description="One JSON object a line; off: plain text.")
+
+
+class ClusterConfig(Section):
+    """The whole configuration."""
+
+    name: str = Field("ossature", pattern=r"^[a-z0-9-]{1,40}$", description="Name of this cluster, for logs.")
+    data_dir: Path = Field(Path(".run"), description="Folder for the embedded database, secrets, logs and run-time files.")
+    secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Cluster secret, from which cache salts are derived; unset: made once in the data folder.",
+    )
+    http: HttpSettings = Field(default_factory=HttpSettings, description="HTTP edge.")
+    grpc: GrpcSettings = Field(default_factory=GrpcSettings, description="gRPC edge.")
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings, description="Prometheus endpoint.")
+    ray: RaySettings = Field(default_factory=RaySettings, description="Ray.")
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings, description="Gateways.")
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="Database.")
+    identity: IdentitySettings = Field(default_factory=IdentitySettings, description="API keys.")
+    admission: AdmissionSettings = Field(default_factory=AdmissionSettings, description="Admission.")
+    prompt_cache: PromptCacheSettings = Field(default_factory=PromptCacheSettings, description="Prompt caching.")
+    routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Routing.")
+    relay: RelaySettings = Field(default_factory=RelaySettings, description="Token relay.")
+    logging: LoggingSettings = Field(default_factory=LoggingSettings, description="Logs.")
+    models: list[ModelSettings] = Field(min_length=1, description="Models to serve.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ClusterConfig:
+        seen: set[str] = set()
+        for index, model in enumerate(self.models):
+            if model.id in seen:
+                raise ValueError(f"models.{index}.id: {model.id!r} is listed twice")
+            seen.add(model.id)
+        ports = {"http.port": self.http.port, "metrics.port": self.metrics.port}
+        if self.grpc.enabled:
+            ports["grpc.port"] = self.grpc.port
+        if len(set(ports.values())) != len(ports):
+            raise ValueError(f"{', '.join(ports)} must differ")
+        return self

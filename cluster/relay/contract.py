@@ -1,0 +1,38 @@
+"""From engine replica to gateway: open a request on a replica, read its frames, cancel it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from cluster.engine.contract import EngineRequest, Frame
+from cluster.routing.ticket import RouteTicket
+
+
+class ReplicaLost(Exception):
+    """The replica that held the request died or could not be reached. Nothing is said about how far it had come."""
+
+
+class NoCapacity(Exception):
+    """No replica could take the request: none is running, or every queue is full."""
+
+
+class EngineStream(Protocol):
+    """One outstanding request. Iterate once; leaving the iteration early requires :meth:`cancel`."""
+
+    def __aiter__(self) -> AsyncIterator[Frame]:
+        """Frames in order: the first as soon as it exists, later ones hold whatever has piled up since the last read.
+
+        Raises :class:`ReplicaLost`, :class:`NoCapacity`, or ``SlowConsumer`` when the bounded buffer filled up.
+        """
+        ...
+
+    async def cancel(self) -> None:
+        """Abort the generation. Idempotent; harmless after the end."""
+        ...
+
+
+class Relay(Protocol):
+    def open(self, model: str, request: EngineRequest, ticket: RouteTicket) -> EngineStream:
+        """Send ``request`` to a replica of ``model``, chosen by the router with ``ticket``. Returns at once."""
+        ...
