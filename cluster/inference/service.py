@@ -1,0 +1,83 @@
+"""The inside of the cluster: takes a principal and a typed request, returns an answer. Every edge goes through here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from cluster.identity.principal import Principal
+from cluster.inference.requests import GenerationRequest
+from cluster.inference.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a client may know of a model. ``created``: Unix seconds; ``max_model_len``: context window in tokens, if configured."""
+
+    id: str
+    created: int
+    owned_by: str
+    max_model_len: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer: ``body`` is OpenAI's response object as JSON, usage included. ``route`` explains the routing in one line."""
+
+    request_id: str
+    body: bytes
+    usage: Usage
+    route: str
+
+
+class CompletionStream(Protocol):
+    """An answer in pieces. Its first piece exists already, so that errors before it have been raised by ``stream()``."""
+
+    request_id: str
+    route: str
+
+    def __aiter__(self) -> AsyncIterator[list[bytes]]:
+        """Batches of finished chunk objects (JSON, unframed), as soon as they exist, the usage chunk last where it was asked for.
+
+        Raises :class:`~cluster.errors.OssatureError` when the answer can't be finished.
+        """
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """Set once the iteration has ended."""
+        ...
+
+    async def aclose(self) -> None:
+        """Abort the generation if it has not ended. Idempotent; must be called in any case."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How a request came in: ``edge`` (``http``, ``grpc``), its trace id, and how long it may take, in seconds."""
+
+    edge: str
+    trace_id: str
+    timeout_s: float | None = None
+
+
+class Inference(Protocol):
+    """What edges call. All methods raise :class:`~cluster.errors.OssatureError` only."""
+
+    def models(self, principal: Principal) -> list[ModelCard]:
+        """The models that this caller may use."""
+        ...
+
+    def model(self, principal: Principal, model_id: str) -> ModelCard:
+        """One of them. Raises ``ModelNotFound`` for unknown ones and for those of another organization alike."""
+        ...
+
+    async def complete(self, principal: Principal, request: GenerationRequest, call: Call) -> Completion:
+        """Answer in one piece. Cancelling the task aborts the generation."""
+        ...
+
+    async def stream(self, principal: Principal, request: GenerationRequest, call: Call) -> CompletionStream:
+        """Answer in pieces; returns when the first one is there."""
+        ...
