@@ -1,0 +1,129 @@
+"""One engine, two databases: SQLite (a file, WAL) for one machine, PostgreSQL for clusters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from cluster.config.schema import DatabaseSettings
+from cluster.store.errors import store_errors
+
+ASYNC_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+# A write transaction of SQLite takes the write lock at once: one that starts as a reader and wants to write later can be refused
+# without any waiting, whatever the busy timeout.
+SQLITE_READ, SQLITE_WRITE = "BEGIN", "BEGIN IMMEDIATE"
+
+
+class Database:
+    """Connections to one database. Belongs to one event loop; every method raises :class:`StoreError` when it is unavailable."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._read = async_sessionmaker(engine, expire_on_commit=False)
+        self._write = async_sessionmaker(engine.execution_options(sqlite_begin=SQLITE_WRITE), expire_on_commit=False)
+        # SQLite has one writer at a time and lets the others poll; waiting here instead is fair and costs no thread.
+        self._writer_turn: AbstractAsyncContextManager[Any] = asyncio.Lock() if self.dialect == "sqlite" else nullcontext()
+
+    @classmethod
+    def open(cls, url: str, settings: DatabaseSettings) -> Database:
+        """Prepare connections to ``url``; the first one is made when it is needed.
+
+        Raises ``ValueError`` for a URL of another kind of database.
+        """
+        return cls(create_engine(parse_url(url), timeout_s=settings.timeout_s, pool_size=settings.pool_size))
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A session to read with; whatever it writes is rolled back."""
+        with store_errors():
+            async with self._read() as session:
+                yield session
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session to write with: committed (and on disk) when the block ends, rolled back when it raises."""
+        async with self._writer_turn:
+            with store_errors():
+                async with self._write() as session, session.begin():
+                    yield session
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def parse_url(url: str) -> URL:
+    """Check a database URL and put our asynchronous driver into it. Raises ``ValueError`` without repeating a password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ValueError("database.url is not a database URL (postgresql+asyncpg://… or sqlite+aiosqlite:///…)") from None
+    driver = ASYNC_DRIVERS.get(parsed.drivername)
+    if driver is None:
+        raise ValueError(f"database.url: {parsed.drivername!r} is not one of {', '.join(ASYNC_DRIVERS)}")
+    if driver.startswith("sqlite") and (not parsed.database or parsed.database.startswith((":memory:", "file:"))):
+        raise ValueError("database.url: SQLite needs the path of a file, because several processes share it")
+    return parsed.set(drivername=driver)
+
+
+def create_engine(url: URL, *, timeout_s: float, pool_size: int | None, foreign_keys: bool = True) -> AsyncEngine:
+    """An engine with both databases' protections on. ``pool_size=None``: one connection, closed after use."""
+    pool: dict[str, Any] = (
+        {"poolclass": NullPool}
+        if pool_size is None
+        else {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": timeout_s, "pool_pre_ping": True}
+    )
+    if url.get_backend_name() == "sqlite":
+        return _create_sqlite(url, timeout_s, foreign_keys, pool)
+    connect = {
+        "timeout": timeout_s,
+        "command_timeout": timeout_s,
+        "server_settings": {"application_name": "ossature"},
+    }
+    return create_async_engine(url, connect_args=connect, hide_parameters=True, **pool)
+
+
+def _create_sqlite(url: URL, timeout_s: float, foreign_keys: bool, pool: dict[str, Any]) -> AsyncEngine:
+    path = Path(str(url.database))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    # A local file does not go away between uses, so that a ping before each would only cost time.
+    pool.pop("pool_pre_ping", None)
+    engine = create_async_engine(url, connect_args={"timeout": timeout_s}, hide_parameters=True, **pool)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        # Otherwise the driver begins transactions when it sees fit, not when SQLAlchemy says so.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode = WAL",
+            # FULL: a commit is on disk when it returns. NORMAL would lose acknowledged usage in a power cut.
+            "synchronous = FULL",
+            f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", SQLITE_READ))
+
+    return engine

@@ -1,0 +1,38 @@
+"""What may go wrong between the cluster and its database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from cluster.errors import Overloaded
+
+logger = logging.getLogger(__name__)
+
+
+class StoreError(Overloaded):
+    """The database can't be reached, is too slow or refuses to work (disk full, locked). Nothing was acknowledged."""
+
+    default_code = "store_unavailable"
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn failures of the database itself into :class:`StoreError`.
+
+    Violated constraints and faulty statements pass unchanged: the first are answers, the second are defects. The text of a
+    driver's error is logged, not shown to the caller, because it may hold statements and their values.
+    """
+    try:
+        yield
+    except (IntegrityError, ProgrammingError, DataError):
+        raise
+    except (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        logger.warning("database failure: %s: %s", type(cause).__name__, cause)
+        raise StoreError("The cluster's database is unavailable. Try again.") from error
