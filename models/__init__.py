@@ -1,0 +1,1 @@
+"""Models that come with the project: a trained demo model and random-weight models for measurements."""

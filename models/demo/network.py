@@ -1,0 +1,73 @@
+"""The network in training: gpt-oss over the used tokens plus one row for all others, with tied embeddings."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.demo.architecture import network_config
+from models.demo.compact import CompactModel, to_bits
+from models.demo.vocabulary import VOCABULARY_SIZE
+
+IGNORED = -100
+"""Label of positions that don't count in the loss."""
+
+_ROW_STD = 0.08
+
+
+class DemoNetwork(nn.Module):
+    """gpt-oss whose vocabulary is ``[unused, *token_ids]``; ids that go in and out are indices into that list."""
+
+    def __init__(self, token_ids: list[int], seed: int) -> None:
+        from transformers import GptOssConfig, GptOssForCausalLM
+
+        super().__init__()
+        self.token_ids = token_ids
+        rows = len(token_ids) + 1
+        config = GptOssConfig(vocab_size=rows, pad_token_id=None, eos_token_id=1, initializer_range=0.05, **network_config())
+        torch.manual_seed(seed)
+        causal: Any = GptOssForCausalLM(config)
+        causal.set_experts_implementation("grouped_mm")
+        self.body = causal.model
+        self.rows: nn.Parameter = self.body.embed_tokens.weight
+        nn.init.normal_(self.rows, 0.0, _ROW_STD)
+        self.output_scale = nn.Parameter(torch.ones(()))
+        # Row 0 stands for all unused tokens at once, so that sampling from the full vocabulary rarely picks one of them.
+        bias = torch.zeros(rows)
+        bias[0] = math.log(VOCABULARY_SIZE - len(token_ids))
+        self.register_buffer("unused_bias", bias, persistent=False)
+
+    def loss(self, indices: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+        """Mean cross-entropy of the next token.
+
+        Args:
+            indices: ``[batch, length]`` row indices.
+            labels: the same, ``IGNORED`` where a token isn't to be learned.
+            mask: ``[batch, length]``, 1 where there is a token; padding is at the end.
+        """
+        hidden = self.body(input_ids=indices, attention_mask=mask).last_hidden_state[:, :-1]
+        targets = labels[:, 1:]
+        counted = targets != IGNORED
+        logits = hidden[counted] @ self.rows.T * self.output_scale + self.unused_bias
+        return nn.functional.cross_entropy(logits, targets[counted])
+
+    def compact(self) -> CompactModel:
+        """The trained weights in their compact form."""
+
+        def bits(tensor: Tensor) -> Any:
+            return to_bits(tensor.detach().float().numpy())
+
+        return CompactModel(
+            tensors={
+                f"model.{name}": bits(tensor)
+                for name, tensor in self.body.state_dict().items()
+                if not name.startswith(("embed_tokens", "rotary_emb"))
+            },
+            rows=bits(self.rows),
+            token_ids=np.array(self.token_ids, dtype=np.int32),
+            output_scale=self.output_scale.item(),
+        )
