@@ -1,0 +1,1 @@
+"""Parts of ``scripts/services.py``. Standard library only."""
