@@ -1,0 +1,134 @@
+"""A streamed answer on its way to an edge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from cluster.engine.contract import EngineUsage, Frame, Operation
+from cluster.errors import DeadlineExceeded, EngineFailed, OssatureError
+from cluster.inference.accounting import CLIENT_GONE, RequestMeter
+from cluster.inference.attempt import Opened
+from cluster.inference.faults import error_of
+from cluster.inference.usage import Usage
+from cluster.prompt_cache.rules import shown_cached_tokens
+from cluster.relay.contract import ReplicaLost
+
+_CHUNK_OBJECT = {Operation.CHAT: b"chat.completion.chunk", Operation.COMPLETION: b"text_completion"}
+_CLIENT_GONE_STATUS = 499
+
+
+class _Head(msgspec.Struct):
+    created: int
+
+
+_head_decoder = msgspec.json.Decoder(_Head)
+
+
+def shown(exact: EngineUsage) -> Usage:
+    """The engine's exact counts under the prompt-cache rule."""
+    return Usage(
+        prompt_tokens=exact.prompt_tokens,
+        completion_tokens=exact.completion_tokens,
+        cached_tokens=shown_cached_tokens(exact.prompt_tokens, exact.cached_tokens),
+        reasoning_tokens=exact.reasoning_tokens,
+    )
+
+
+class AnswerStream:
+    """Implements :class:`~cluster.inference.service.CompletionStream` over an opened engine stream.
+
+    Per batch it does nothing but hand payloads on; the usage chunk is made once, and the request is accounted for before the last
+    batch is given away. ``release`` is called exactly once, when nothing of the request is left.
+    """
+
+    def __init__(
+        self,
+        opened: Opened,
+        *,
+        request_id: str,
+        model: str,
+        operation: Operation,
+        include_usage: bool,
+        route: str,
+        deadline: float,
+        meter: RequestMeter,
+        release: Callable[[], None],
+    ) -> None:
+        self.request_id = request_id
+        self.route = route
+        self._opened = opened
+        self._model = model
+        self._operation = operation
+        self._include_usage = include_usage
+        self._deadline = deadline
+        self._meter = meter
+        self._release: Callable[[], None] | None = release
+        self._usage: Usage | None = None
+        self._created = 0
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._usage
+
+    async def __aiter__(self) -> AsyncIterator[list[bytes]]:
+        frame = self._opened.first
+        if frame.payloads:
+            self._created = _head_decoder.decode(frame.payloads[0]).created
+        while not frame.last:
+            if frame.payloads:
+                yield frame.payloads
+            frame = await self._next_frame()
+        if frame.fault is not None:
+            if frame.payloads:
+                yield frame.payloads
+            raise await self._fail(error_of(frame.fault))
+        assert frame.usage is not None
+        self._usage = shown(frame.usage)
+        await self._meter.finish("ok", 200, frame.usage, self._usage, frame.timing)
+        self._free()
+        tail = [*frame.payloads, self._usage_chunk(self._usage)] if self._include_usage else frame.payloads
+        if tail:
+            yield tail
+
+    async def aclose(self) -> None:
+        if self._release is None:
+            return
+        self._free()
+        await self._opened.stream.cancel()
+        await self._meter.finish(CLIENT_GONE, _CLIENT_GONE_STATUS)
+
+    async def _next_frame(self) -> Frame:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await anext(self._opened.frames)
+        except TimeoutError:
+            raise await self._fail(DeadlineExceeded("The request's deadline passed before the answer was finished.")) from None
+        except ReplicaLost:
+            raise await self._fail(
+                EngineFailed("The replica that served this request stopped. The answer could not be finished; please retry.")
+            ) from None
+        except OssatureError as error:
+            raise await self._fail(error) from None
+
+    async def _fail(self, error: OssatureError) -> OssatureError:
+        self._free()
+        await self._opened.stream.cancel()
+        await self._meter.finish(error.code or error.type, error.status)
+        return error
+
+    def _free(self) -> None:
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+
+    def _usage_chunk(self, usage: Usage) -> bytes:
+        return b'{"id":%b,"object":"%b","created":%d,"model":%b,"choices":[],"usage":%b}' % (
+            msgspec.json.encode(self.request_id),
+            _CHUNK_OBJECT[self._operation],
+            self._created,
+            msgspec.json.encode(self._model),
+            usage.to_json(),
+        )

@@ -1,0 +1,175 @@
+"""The inside, put together: model → admission → plan → route and send → answer → accounting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cluster.admission.concurrency import ConcurrencyLimit
+from cluster.config.schema import AdmissionSettings, ModelSettings
+from cluster.engine.contract import EngineRequest
+from cluster.errors import EngineFailed, ModelNotFound, OssatureError, Overloaded, PermissionDenied
+from cluster.identity.principal import Principal
+from cluster.inference.accounting import CLIENT_GONE, Recorder, RequestMeter
+from cluster.inference.answer_stream import AnswerStream, shown
+from cluster.inference.attempt import Opened, open_answer
+from cluster.inference.faults import error_of
+from cluster.inference.identifiers import answer_id
+from cluster.inference.plan import Planner
+from cluster.inference.requests import GenerationRequest
+from cluster.inference.service import Call, Completion, ModelCard
+from cluster.relay.contract import Relay, ReplicaLost
+from cluster.routing.ticket import RouteTicket
+
+_NO_REPLICA_RETRY_S = 5.0
+
+
+@dataclass(slots=True)
+class _Begun:
+    opened: Opened
+    request_id: str
+    route: str
+    deadline: float
+    meter: RequestMeter
+    release: Callable[[], None]
+
+
+class ClusterInference:
+    """Implements :class:`~cluster.inference.service.Inference` over the cluster's engine replicas."""
+
+    def __init__(
+        self,
+        models: Mapping[str, ModelSettings],
+        relay: Relay,
+        planner: Planner,
+        limit: ConcurrencyLimit,
+        recorder: Recorder,
+        admission: AdmissionSettings,
+        has_replica: Callable[[str], bool],
+    ) -> None:
+        """``has_replica``: whether any replica of a model can be reached now."""
+        self._models = models
+        self._relay = relay
+        self._planner = planner
+        self._limit = limit
+        self._recorder = recorder
+        self._admission = admission
+        self._has_replica = has_replica
+
+    def models(self, principal: Principal) -> list[ModelCard]:
+        return [_card(model) for model in self._models.values() if _may_use(principal, model)]
+
+    def model(self, principal: Principal, model_id: str) -> ModelCard:
+        return _card(self._visible(principal, model_id))
+
+    async def complete(self, principal: Principal, request: GenerationRequest, call: Call) -> Completion:
+        begun = await self._begin(principal, request, call)
+        try:
+            return await self._whole(begun)
+        except OssatureError as error:
+            await begun.meter.finish(error.code or error.type, error.status)
+            raise
+        except BaseException:
+            await begun.opened.stream.cancel()
+            await begun.meter.finish(CLIENT_GONE, 499)
+            raise
+        finally:
+            begun.release()
+
+    async def stream(self, principal: Principal, request: GenerationRequest, call: Call) -> AnswerStream:
+        begun = await self._begin(principal, request, call)
+        begun.meter.first_token()
+        return AnswerStream(
+            begun.opened,
+            request_id=begun.request_id,
+            model=request.model,
+            operation=request.operation,
+            include_usage=request.include_usage,
+            route=begun.route,
+            deadline=begun.deadline,
+            meter=begun.meter,
+            release=begun.release,
+        )
+
+    async def _whole(self, begun: _Begun) -> Completion:
+        frame = begun.opened.first
+        payloads = list(frame.payloads)
+        while not frame.last:
+            try:
+                async with asyncio.timeout_at(begun.deadline):
+                    frame = await anext(begun.opened.frames)
+            except ReplicaLost:
+                raise EngineFailed("The replica that served this request stopped. Please retry.") from None
+            payloads += frame.payloads
+        if frame.fault is not None:
+            raise error_of(frame.fault)
+        if len(payloads) != 1 or frame.usage is None:
+            raise EngineFailed("The engine gave no answer.")
+        usage = shown(frame.usage)
+        await begun.meter.finish("ok", 200, frame.usage, usage, frame.timing)
+        body = b'%b,"usage":%b}' % (payloads[0].rstrip()[:-1], usage.to_json())
+        return Completion(begun.request_id, body, usage, begun.route)
+
+    async def _begin(self, principal: Principal, request: GenerationRequest, call: Call) -> _Begun:
+        """Everything up to the first frame; whatever fails here is counted and nothing of it stays behind."""
+        if principal.admin:
+            raise PermissionDenied("An admin key cannot run inference. Use a project's API key.")
+        model = self._visible(principal, request.model)
+        request_id = answer_id(request.operation)
+        meter = RequestMeter(self._recorder, principal, model.id, call.edge, request_id)
+        release: Callable[[], None] | None = None
+        try:
+            release = self._limit.acquire(principal.org_id)
+            timeout_s = min(self._admission.request_timeout_s, call.timeout_s or self._admission.request_timeout_s)
+            deadline = asyncio.get_running_loop().time() + timeout_s
+            if not self._has_replica(model.id):
+                raise Overloaded(
+                    f"The model {model.id!r} has no running replica now. Please retry later.", retry_after_s=_NO_REPLICA_RETRY_S
+                )
+            plan = await self._planner.plan(principal, request)
+            engine_request = EngineRequest(
+                request_id=request_id,
+                operation=request.operation,
+                body=request.engine_body(),
+                stream=request.stream,
+                cache_salt=plan.cache_salt,
+                org_tag=plan.org_tag,
+                deadline_unix_s=time.time() + timeout_s,
+            )
+            opened, ticket = await open_answer(self._relay, model.id, engine_request, plan.ticket, deadline, meter)
+            if opened.first.fault is not None:
+                raise error_of(opened.first.fault)
+        except OssatureError as error:
+            await meter.finish(error.code or error.type, error.status)
+            if release is not None:
+                release()
+            raise
+        except BaseException as error:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            await meter.finish(CLIENT_GONE if cancelled else "internal_error", 499 if cancelled else 500)
+            if release is not None:
+                release()
+            raise
+        return _Begun(opened, request_id, _explain(ticket), deadline, meter, release)
+
+    def _visible(self, principal: Principal, model_id: str) -> ModelSettings:
+        model = self._models.get(model_id)
+        if model is None or not _may_use(principal, model):
+            # One answer for both, so that a private model's name can't be probed for.
+            raise ModelNotFound(f"The model {model_id[:128]!r} does not exist or you do not have access to it.", param="model")
+        return model
+
+
+def _may_use(principal: Principal, model: ModelSettings) -> bool:
+    return model.organization is None or model.organization == principal.org_id
+
+
+def _card(model: ModelSettings) -> ModelCard:
+    max_model_len = model.engine.get("max_model_len")
+    return ModelCard(model.id, model.created, model.owned_by, max_model_len if isinstance(max_model_len, int) else None)
+
+
+def _explain(ticket: RouteTicket) -> str:
+    return f"replica={ticket.replica_id} rank={ticket.rank} affinity={ticket.affinity}"

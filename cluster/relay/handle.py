@@ -1,0 +1,78 @@
+"""The relay over Ray Serve's streaming handle.
+
+The engine replica coalesces (first frame at once, then whatever has piled up), so that one item crosses the wire for as many tokens
+as the consumer was behind. Nothing is buffered here: an item is read when the edge asks for one, HTTP/2 flow control holds the
+replica back when it does not, and the replica stops pulling from its engine at ``relay.max_buffered_bytes``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+from ray.exceptions import RayActorError, RayTaskError
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    RayServeException,
+    ReplicaUnavailableError,
+    RequestCancelledError,
+)
+from ray.serve.handle import DeploymentHandle
+
+from cluster.engine.contract import EngineRequest, Frame
+from cluster.relay.contract import NoCapacity, ReplicaLost
+from cluster.routing.ticket import RouteTicket
+
+logger = logging.getLogger(__name__)
+
+
+class HandleStream:
+    """One outstanding streaming call."""
+
+    def __init__(self, handle: DeploymentHandle, request: EngineRequest, ticket: RouteTicket) -> None:
+        self._request_id = request.request_id
+        self._decoder = msgspec.msgpack.Decoder(Frame)
+        self._response = handle.stream.remote(request, ticket=ticket)
+        self._ended = False
+
+    async def __aiter__(self) -> AsyncIterator[Frame]:
+        try:
+            async for item in self._response:
+                frame = self._decoder.decode(item)
+                self._ended = frame.last
+                yield frame
+        except (BackPressureError, DeploymentUnavailableError) as error:
+            self._ended = True
+            raise NoCapacity(str(error)) from error
+        except RayTaskError:
+            # The replica's own code failed: a defect, not a lost replica. Ray's text holds the replica's traceback.
+            self._ended = True
+            logger.exception("engine replica failed on request %s", self._request_id)
+            raise ReplicaLost("the engine replica failed") from None
+        except (RayActorError, ReplicaUnavailableError, RequestCancelledError, RayServeException) as error:
+            self._ended = True
+            raise ReplicaLost(f"{type(error).__name__}: {error}") from error
+        if not self._ended:
+            self._ended = True
+            raise ReplicaLost("the engine replica ended the stream without a last frame")
+
+    async def cancel(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._response.cancel()
+            # Give Serve's cancellation one turn of the loop: the caller may be about to tear the loop's work down.
+            await asyncio.sleep(0)
+
+
+class HandleRelay:
+    """Opens streams on the deployments of the cluster's models."""
+
+    def __init__(self, handles: Mapping[str, DeploymentHandle]) -> None:
+        """``handles``: one deployment handle for each model id."""
+        self._handles = {model: handle.options(stream=True) for model, handle in handles.items()}
+
+    def open(self, model: str, request: EngineRequest, ticket: RouteTicket) -> HandleStream:
+        return HandleStream(self._handles[model], request, ticket)

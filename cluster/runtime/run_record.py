@@ -1,0 +1,78 @@
+"""Which cluster runs from a data folder: one at a time, told by a lock that its process holds and a record beside it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_LOCK = "serve.lock"
+_RECORD = "serve.json"
+
+
+class AlreadyRunning(Exception):
+    """Another process serves from this data folder."""
+
+    def __init__(self, record: RunRecord | None) -> None:
+        super().__init__(f"a cluster is running already (process {record.pid})" if record else "a cluster is starting already")
+        self.record = record
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """``run_id`` marks every process of the run (environment variable ``OSSATURE_RUN``); ``started_unix_s``: seconds."""
+
+    pid: int
+    run_id: str
+    started_unix_s: float
+
+
+def running(data_dir: Path) -> RunRecord | None:
+    """The run that holds the folder's lock, if any."""
+    try:
+        descriptor = os.open(data_dir / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(data_dir)
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+class RunLock:
+    """Held while a cluster runs. The kernel lets go of it however the process ends, so that it never goes stale."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._descriptor: int | None = None
+
+    def acquire(self, record: RunRecord) -> None:
+        """Raises :class:`AlreadyRunning`."""
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise AlreadyRunning(_read(self._data_dir)) from None
+        self._descriptor = descriptor
+        (self._data_dir / _RECORD).write_text(json.dumps(asdict(record)))
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            (self._data_dir / _RECORD).unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _read(data_dir: Path) -> RunRecord | None:
+    try:
+        return RunRecord(**json.loads((data_dir / _RECORD).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None

@@ -1,0 +1,70 @@
+"""Environment of the Ray processes, derived from the configuration.
+
+Ray Serve reads these when it is imported, in every process; a Ray that we start inherits them from us, one that runs already must
+have been started with them (``docs/configuration.md``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from cluster.config.schema import ClusterConfig
+
+_LOOPBACK_NAMES = {"localhost"}
+#: HTTP/2 streams that one client connection may have open; HAProxy's default is 100, more wait without a word.
+_HTTP2_STREAMS = 1000
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in _LOOPBACK_NAMES
+
+
+def is_confined(config: ClusterConfig) -> bool:
+    """Whether nothing of this cluster may listen beyond loopback: it is asked for no other address, on a Ray of its own."""
+    return config.ray.address is None and is_loopback(config.http.host)
+
+
+def serve_environment(config: ClusterConfig) -> dict[str, str]:
+    environment = {
+        # Streaming over gRPC in the replica's own event loop; HAProxy in front. Measured in docs/architecture.md.
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_ENABLE_HA_PROXY": "1" if config.ray.haproxy else "0",
+        "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1" if config.ray.haproxy else "0",
+        # One second instead of ten: how long a dead HAProxy goes unnoticed.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "1",
+        "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(config.relay.max_request_bytes),
+        "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(_HTTP2_STREAMS),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_DEDUP_LOGS": "0",
+    }
+    if is_confined(config):
+        ports = _free_ports(4)
+        environment |= {
+            # Ray's name for "this cluster is one host": its node address becomes 127.0.0.1 and its servers bind to it.
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            # One host's cluster has nothing to drain to when it stops.
+            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
+            "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "0.5",
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports[0]),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(ports[1]),
+            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(ports[2]),
+            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(ports[3]),
+        }
+    return environment
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free on loopback now. They stay free with luck only, as every such choice does."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for candidate in sockets:
+            candidate.bind(("127.0.0.1", 0))
+        return [candidate.getsockname()[1] for candidate in sockets]
+    finally:
+        for candidate in sockets:
+            candidate.close()

@@ -1,0 +1,63 @@
+"""What every Ray process of the cluster does first (Ray's ``worker_process_setup_hook``).
+
+Ray Serve binds some of its servers to every address of the host, whatever ``http.host`` says: each replica's gRPC server (which
+unpickles what it is sent), the gRPC proxy, and HAProxy's statistics. On a cluster that is meant for loopback alone, ``confined``
+narrows them to 127.0.0.1. ``tests/e2e/test_listeners.py`` looks at the sockets of a running cluster.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+_LOOPBACK = "127.0.0.1:"
+_ANY_ADDRESS = ("[::]:", "0.0.0.0:", "*:")
+_HAPROXY_ANY = (("bind *:", "bind 127.0.0.1:"), ("bind :", "bind 127.0.0.1:"))
+
+
+def plain() -> None:
+    """For clusters that serve other hosts."""
+    _make_metrics_directory()
+
+
+def confined() -> None:
+    """For clusters whose ``http.host`` is a loopback address."""
+    _make_metrics_directory()
+    _confine_grpc_servers()
+    _confine_haproxy()
+
+
+def _make_metrics_directory() -> None:
+    # prometheus_client fails to import its multi-process files when the folder is missing, and no earlier code runs on each node.
+    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if directory:
+        os.makedirs(directory, exist_ok=True)
+
+
+def _confine_grpc_servers() -> None:
+    from grpc.aio._server import Server
+
+    def confine(bind: Callable[..., int]) -> Callable[..., int]:
+        def on_loopback(self: Server, address: str, *credentials: Any) -> int:
+            for prefix in _ANY_ADDRESS:
+                if address.startswith(prefix):
+                    address = _LOOPBACK + address.removeprefix(prefix)
+                    break
+            return bind(self, address, *credentials)
+
+        return on_loopback
+
+    for name in ("add_insecure_port", "add_secure_port"):
+        setattr(Server, name, confine(getattr(Server, name)))
+
+
+def _confine_haproxy() -> None:
+    from ray.serve._private import haproxy, haproxy_templates
+
+    for module in (haproxy_templates, haproxy):
+        for name, value in vars(module).copy().items():
+            if isinstance(value, str) and any(wide in value for wide, _ in _HAPROXY_ANY):
+                for wide, narrow in _HAPROXY_ANY:
+                    value = value.replace(wide, narrow)
+                setattr(module, name, value)

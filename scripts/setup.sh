@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Makes the Python environment in .venv from the hash-locked requirements; does nothing when it is up to date.
+# usage: scripts/setup.sh [--compat]      --compat: also the environment that holds the old openai client for the tests
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-}
+if [ -z "$python" ]; then
+    for candidate in python3.11 python3 python; do
+        if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+            python=$candidate
+            break
+        fi
+    done
+fi
+if [ -z "$python" ]; then
+    echo "setup: Python 3.11 is needed and was not found. Install it, or name it: make setup PYTHON=/path/to/python3.11" >&2
+    exit 1
+fi
+
+torch_cpu_index=https://download.pytorch.org/whl/cpu
+
+stamp_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+# uv installs 200 packages in seconds where pip takes minutes; it does not read pip's own settings, so hand them over.
+uv_options() {
+    local links
+    links=$("$1/bin/python" -m pip config get global.find-links 2>/dev/null || true)
+    for link in $links ${PIP_FIND_LINKS:-}; do printf -- '--find-links\n%s\n' "$link"; done
+}
+
+make_environment() { # folder
+    if [ ! -x "$1/bin/python" ]; then
+        rm -rf "$1"
+        "$python" -m venv "$1"
+    fi
+    "$1/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.lock
+}
+
+install_locked() { # folder lock
+    local options
+    mapfile -t options < <(uv_options "$1")
+    "$1/bin/uv" pip install --python "$1/bin/python" --no-deps --require-hashes "${options[@]}" -r "$2"
+}
+
+main_environment() {
+    local stamp
+    stamp=$(stamp_of requirements/cpu.lock requirements/uv.lock pyproject.toml scripts/setup.sh)
+    if [ "$(cat .venv/.ossature-stamp 2>/dev/null)" = "$stamp" ]; then return; fi
+    echo "setup [1/4] environment in .venv"
+    make_environment .venv
+    echo "setup [2/4] PyTorch for CPU"
+    local options
+    mapfile -t options < <(uv_options .venv)
+    # The CPU build is not on the general package index: first where pip is set up to look, then PyTorch's own index.
+    .venv/bin/python -m pip install --disable-pip-version-check --no-deps 'torch==2.13.0+cpu' ||
+        .venv/bin/python -m pip install --disable-pip-version-check --no-deps 'torch==2.13.0+cpu' --index-url "$torch_cpu_index"
+    echo "setup [3/4] $(grep -c '==' requirements/cpu.lock) locked packages"
+    install_locked .venv requirements/cpu.lock
+    echo "setup [4/4] ossature itself"
+    .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
+    echo "$stamp" >.venv/.ossature-stamp
+}
+
+compat_environment() {
+    local folder=.venv-openai-1.51 stamp
+    stamp=$(stamp_of requirements/openai-1.51.lock requirements/uv.lock scripts/setup.sh)
+    if [ "$(cat $folder/.ossature-stamp 2>/dev/null)" = "$stamp" ]; then return; fi
+    echo "setup: environment with openai 1.51 for the compatibility tests"
+    make_environment $folder
+    install_locked $folder requirements/openai-1.51.lock
+    echo "$stamp" >$folder/.ossature-stamp
+}
+
+main_environment
+[ "${1:-}" != --compat ] || compat_environment
