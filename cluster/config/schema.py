@@ -6,20 +6,25 @@ on each other are checked here, so that a contradiction is refused at start with
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from cluster.config.consistency import cluster_problems, engine_problems, model_problems
+from cluster.config.problems import Contradiction, Problem
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 ModelId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
+DATABASE_DRIVERS = ("postgresql+asyncpg", "sqlite+aiosqlite")
 
 
 class Section(BaseModel):
     """A group of settings; unknown names are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class HttpSettings(Section):
@@ -56,17 +61,13 @@ class RaySettings(Section):
     address: str | None = Field(
         None, description="Address of a running Ray cluster (`auto` or `host:port`); unset starts one on this machine."
     )
-    num_cpus: float | None = Field(
-        None, gt=0, description="Logical CPUs of a Ray started here; unset: as many as the machine has."
-    )
+    num_cpus: float | None = Field(None, gt=0, description="Logical CPUs of a Ray started here; unset: as many as the machine has.")
     object_store_memory_bytes: int = Field(
         128 << 20,
         ge=80 << 20,
         description="Ray's object store on a Ray started here, in bytes. Requests do not pass through it.",
     )
-    haproxy: bool = Field(
-        True, description="Let HAProxy carry HTTP and gRPC to the gateways instead of Ray Serve's Python proxy."
-    )
+    haproxy: bool = Field(True, description="Let HAProxy carry HTTP and gRPC to the gateways instead of Ray Serve's Python proxy.")
 
 
 class GatewaySettings(Section):
@@ -89,6 +90,18 @@ class DatabaseSettings(Section):
     )
     pool_size: int = Field(5, ge=1, le=100, description="Connections that each gateway keeps to PostgreSQL.")
     timeout_s: float = Field(5.0, gt=0, description="Longest wait for a connection or a statement, in seconds.")
+
+    @field_validator("url")
+    @classmethod
+    def _supported(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None:
+            return None
+        driver, separator, rest = url.get_secret_value().partition("://")
+        if not separator or driver not in DATABASE_DRIVERS:
+            raise ValueError(f"must start with {' or '.join(f'{name}://' for name in DATABASE_DRIVERS)}")
+        if driver.startswith("sqlite") and (not rest.strip("/") or ":memory:" in rest or "mode=memory" in rest):
+            raise ValueError("an in-memory SQLite is a different, empty database in every process; name a file")
+        return url
 
 
 class IdentitySettings(Section):
@@ -130,7 +143,9 @@ class PromptCacheSettings(Section):
     @model_validator(mode="after")
     def _ordered(self) -> PromptCacheSettings:
         if self.extended_period_s < self.in_memory_period_s:
-            raise ValueError("extended_period_s must not be shorter than in_memory_period_s")
+            raise Contradiction(
+                [Problem(("extended_period_s",), f"must not be shorter than in_memory_period_s ({self.in_memory_period_s:g})")]
+            )
         return self
 
 
@@ -144,9 +159,7 @@ class RoutingSettings(Section):
         1024, ge=0, description="Shorter prompts (estimated from their bytes) go to the least loaded replica."
     )
     block_bytes: int = Field(512, ge=64, le=65536, description="Bytes of canonical prompt per block of the prefix chain.")
-    index_entries: int = Field(
-        200_000, ge=1000, description="Prefix hashes that each gateway remembers, over all organizations."
-    )
+    index_entries: int = Field(200_000, ge=1000, description="Prefix hashes that each gateway remembers, over all organizations.")
 
 
 class RelaySettings(Section):
@@ -165,7 +178,9 @@ class PlacementSettings(Section):
     """What one engine replica reserves in Ray. Bundles default to one per tensor/pipeline rank."""
 
     cpus_per_worker: float = Field(1.0, ge=0, description="Logical CPUs for each worker of the engine.")
-    gpus_per_worker: float = Field(0.0, ge=0, description="GPUs for each worker of the engine.")
+    gpus_per_worker: float = Field(
+        0.0, ge=0, le=1, description="GPUs for each worker of the engine: 0 on CPU, else 1, or less to share a GPU."
+    )
     strategy: Literal["PACK", "STRICT_PACK", "SPREAD", "STRICT_SPREAD"] = Field(
         "STRICT_PACK", description="Ray placement group strategy; `PACK` lets a replica span nodes."
     )
@@ -176,7 +191,10 @@ class ModelSettings(Section):
     """One served model."""
 
     id: ModelId = Field(description="Name that clients use.")
-    source: str = Field(description="Folder with weights and configuration, or a Hugging Face repository id.")
+    source: str = Field(
+        min_length=1,
+        description="Folder with weights and configuration (relative to the current folder), or a Hugging Face repository id.",
+    )
     organization: str | None = Field(None, description="Id of the one organization that may use the model; unset: all may.")
     created: int = Field(1_767_225_600, ge=0, description="Creation time shown to clients, in Unix seconds.")
     owned_by: str = Field("ossature", description="Owner shown to clients.")
@@ -195,16 +213,32 @@ class ModelSettings(Section):
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the engine's processes.")
     engine: dict[str, Any] = Field(
         default_factory=dict,
-        description="vLLM engine arguments under vLLM's own names (`tensor_parallel_size`, `max_model_len`, …), checked by vLLM's parser.",
+        description="vLLM engine arguments under vLLM's own names (`tensor_parallel_size`, `max_model_len`, …), checked by vLLM.",
     )
 
     @property
     def world_size(self) -> int:
-        """Workers of one replica: tensor times pipeline parallel size."""
-        return int(self.engine.get("tensor_parallel_size", 1)) * int(self.engine.get("pipeline_parallel_size", 1))
+        """Workers of one replica: tensor times pipeline times prefill context parallel size."""
+        sizes = ("tensor_parallel_size", "pipeline_parallel_size", "prefill_context_parallel_size")
+        return math.prod(int(self.engine.get(name, 1)) for name in sizes)
+
+    @field_validator("engine")
+    @classmethod
+    def _engine_allowed(cls, engine: dict[str, Any]) -> dict[str, Any]:
+        if problems := list(engine_problems(engine)):
+            raise Contradiction(problems)
+        return engine
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelSettings:
+        if problems := list(model_problems(self)):
+            raise Contradiction(problems)
+        return self
 
 
 class LoggingSettings(Section):
+    """What the cluster writes to its logs."""
+
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level that is logged.")
     json_lines: bool = Field(True, description="One JSON object a line; off: plain text.")
 
@@ -213,7 +247,11 @@ class ClusterConfig(Section):
     """The whole configuration."""
 
     name: str = Field("ossature", pattern=r"^[a-z0-9-]{1,40}$", description="Name of this cluster, for logs.")
-    data_dir: Path = Field(Path(".run"), description="Folder for the embedded database, secrets, logs and run-time files.")
+    data_dir: Path = Field(
+        Path(".run"),
+        validate_default=False,
+        description="Folder for the embedded database, secrets, logs and run-time files (relative to the current folder).",
+    )
     secret: SecretStr | None = Field(
         None,
         min_length=32,
@@ -235,14 +273,6 @@ class ClusterConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> ClusterConfig:
-        seen: set[str] = set()
-        for index, model in enumerate(self.models):
-            if model.id in seen:
-                raise ValueError(f"models.{index}.id: {model.id!r} is listed twice")
-            seen.add(model.id)
-        ports = {"http.port": self.http.port, "metrics.port": self.metrics.port}
-        if self.grpc.enabled:
-            ports["grpc.port"] = self.grpc.port
-        if len(set(ports.values())) != len(ports):
-            raise ValueError(f"{', '.join(ports)} must differ")
+        if problems := list(cluster_problems(self)):
+            raise Contradiction(problems)
         return self
