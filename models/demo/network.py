@@ -41,6 +41,10 @@ class DemoNetwork(nn.Module):
         bias[0] = math.log(VOCABULARY_SIZE - len(token_ids))
         self.register_buffer("unused_bias", bias, persistent=False)
 
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
     def loss(self, indices: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
         """Mean cross-entropy of the next token.
 
