@@ -1,0 +1,127 @@
+"""Keeps the counters of processes that have ended, in one file, so that nothing goes backward and the folder stays small.
+
+Folding a dead process's files is safe against a crash at any line:
+
+1. each file is moved to ``folding/`` under a name that is never used again; it still counts as a file there,
+2. the archive with their values added, and with their names, is written aside and renamed over the old one: this commits,
+3. the files are deleted. Whatever the archive names is ignored and deleted when it is met again.
+
+Gauges are the present state of a process: those of dead ones are dropped. All functions run under the folder's lock.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from cluster.telemetry.multiprocess import ARCHIVE_FILE, FOLDING_FOLDER, Owner
+from cluster.telemetry.valuefiles import GAUGE, FileName, Series, SeriesTable, ValueFile
+
+_SEPARATOR = "~"  # between the unique part and the former name; in neither
+
+
+class _Stored(msgspec.Struct):
+    """The archive on disk. ``values``: kind, key of prometheus_client, sum. ``folded``: files whose values are in it."""
+
+    values: list[tuple[str, str, float]] = []
+    folded: list[str] = []
+    processes: int = 0
+
+
+class Archive:
+    """Sums over all ended processes of the node. ``processes`` counts them, ``damage`` lists unreadable files met while folding."""
+
+    def __init__(self, directory: Path, table: SeriesTable) -> None:
+        self._directory = directory
+        self._path = directory / ARCHIVE_FILE
+        self._folding = directory / FOLDING_FOLDER
+        self._table = table
+        self._stamp: tuple[int, int, int] | None = None
+        self.values: dict[Series, float] = {}
+        self.processes = 0
+        self.damage: list[str] = []
+
+    def refresh(self) -> None:
+        """Load the archive if another exporter wrote it, and finish what a crash has left in ``folding/``."""
+        if self._read_stamp() != self._stamp:
+            self._load()
+        if any(self._folding.glob("*")):
+            self._fold_moved()
+
+    def fold(self, files: Iterable[ValueFile]) -> None:
+        """Move the files of dead processes aside, then take their values over."""
+        self._folding.mkdir(exist_ok=True, mode=0o700)
+        for file in files:
+            file.path.rename(self._folding / f"{uuid.uuid4().hex}{_SEPARATOR}{file.path.name}")
+        self._fold_moved()
+
+    def _fold_moved(self) -> None:
+        folded: list[Path] = []
+        owners: set[Owner] = set()
+        sums = dict(self.values)
+        inodes: set[int] = set()
+        self.damage = []
+        for path in sorted(self._folding.iterdir()):
+            name = FileName.parse(path.name.partition(_SEPARATOR)[2])
+            if name is None or self._give_back(path, name):
+                continue
+            folded.append(path)
+            owners.add(name.owner)
+            inode = path.stat().st_ino
+            if name.kind == GAUGE or inode in inodes:  # two names of one file: a crash while it was given back
+                continue
+            inodes.add(inode)
+            file = ValueFile(path, name)
+            for series, value in file.read(self._table):
+                sums[series] = sums.get(series, 0.0) + value
+            if file.damage is not None:
+                self.damage.append(file.damage)
+        if folded:
+            self._commit(sums, folded, self.processes + len(owners))
+
+    def _give_back(self, path: Path, name: FileName) -> bool:
+        """Undo the move if the file turns out to be in use: a new process with the same id had opened it before the move.
+
+        Only possible for owners without a start time. A new process that came later has made a file of its own by now, which must
+        not be replaced: then the moved one is really the dead process's.
+        """
+        if name.owner.started is not None or not name.owner.alive():
+            return False
+        original = self._directory / path.name.partition(_SEPARATOR)[2]
+        try:
+            os.link(path, original)
+        except FileExistsError:
+            if not path.samefile(original):
+                return False
+        path.unlink()
+        return True
+
+    def _commit(self, sums: dict[Series, float], folded: list[Path], processes: int) -> None:
+        stored = _Stored([(s.kind, s.key, value) for s, value in sums.items()], [path.name for path in folded], processes)
+        aside = self._path.with_name(f"{ARCHIVE_FILE}.new")
+        # Not synced to disk: after a power cut the cluster starts anew, and so does this folder.
+        aside.write_bytes(msgspec.json.encode(stored))
+        aside.replace(self._path)
+        self.values, self.processes, self._stamp = sums, processes, self._read_stamp()
+        for path in folded:
+            path.unlink(missing_ok=True)
+
+    def _load(self) -> None:
+        self._stamp = self._read_stamp()
+        stored = _Stored() if self._stamp is None else msgspec.json.decode(self._path.read_bytes(), type=_Stored)
+        self.values = {self._table.get(kind, "", key): value for kind, key, value in stored.values}
+        self.processes = stored.processes
+        for name in stored.folded:
+            (self._folding / name).unlink(missing_ok=True)
+
+    def _read_stamp(self) -> tuple[int, int, int] | None:
+        """Changes whenever the archive does: a rename brings another inode, or another time and size."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size

@@ -1,0 +1,313 @@
+"""Every metric of ours, as a table. The instruments, ``docs/metrics.md`` and the checks of a live scrape are made from it.
+
+Names follow Prometheus' conventions: prefix ``ossature_``, base units (seconds, bytes), ``_total`` on counters. Label values come
+from closed sets (configured models, known edges, codes of ``cluster.errors``) or are bounded in number (organizations).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+PREFIX = "ossature_"
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Source(StrEnum):
+    """Which process writes the metric."""
+
+    GATEWAY = "gateway"
+    ENGINE = "engine"
+    EXPORTER = "exporter"
+
+
+# How the gauges of a node's living processes become one: prometheus_client's ``multiprocess_mode``.
+Combine = Literal["livesum", "livemax"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """``name`` is complete, as it is queried. ``at_start``: exists with value 0 before anything has happened."""
+
+    name: str
+    kind: Kind
+    source: Source
+    meaning: str
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+    buckets: tuple[float, ...] = ()
+    combine: Combine = "livesum"
+    at_start: bool = True
+    example: str = ""
+
+
+# Seconds. A cached prefix of a small model answers in milliseconds, a long cold prefill in minutes.
+TTFT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+TPOT_BUCKETS = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
+DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0)
+QUEUE_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+# A decision is hashing plus arithmetic: tens of microseconds; milliseconds mean trouble.
+DECISION_BUCKETS = (10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 50e-3)
+RANK_BUCKETS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0)
+LEDGER_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+REQUESTS = Metric(
+    "ossature_requests_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Authenticated requests that have ended, by how: `ok`, `cancelled` (the client went away) or the code of the error.",
+    labels=("org", "model", "edge", "code"),
+    at_start=False,
+    example='sum by (model) (rate(ossature_requests_total{code!="ok"}[5m])) / sum by (model) (rate(ossature_requests_total[5m]))',
+)
+TOKENS = Metric(
+    "ossature_tokens_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Tokens of ended requests. `cached` is the engine's exact count of prompt tokens found in its prefix cache, `shown_cached` the "
+    "rounded count that clients were shown; both are part of `prompt`, so never sum over `kind`.",
+    labels=("org", "model", "edge", "kind"),
+    at_start=False,
+    example='sum(rate(ossature_tokens_total{kind="cached"}[5m])) / sum(rate(ossature_tokens_total{kind="prompt"}[5m]))',
+)
+TTFT = Metric(
+    "ossature_time_to_first_token_seconds",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "From a request's arrival at the gateway to the first piece of its answer.",
+    labels=("model", "edge"),
+    unit="seconds",
+    buckets=TTFT_BUCKETS,
+    example="histogram_quantile(0.95, sum by (le, model) (rate(ossature_time_to_first_token_seconds_bucket[5m])))",
+)
+TPOT = Metric(
+    "ossature_time_per_output_token_seconds",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "Mean time between a request's output tokens after the first, one observation a request.",
+    labels=("model", "edge"),
+    unit="seconds",
+    buckets=TPOT_BUCKETS,
+    example="histogram_quantile(0.95, sum by (le, model) (rate(ossature_time_per_output_token_seconds_bucket[5m])))",
+)
+DURATION = Metric(
+    "ossature_request_duration_seconds",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "From a request's arrival at the gateway to the end of its answer, whatever the outcome.",
+    labels=("model", "edge"),
+    unit="seconds",
+    buckets=DURATION_BUCKETS,
+    example="histogram_quantile(0.99, sum by (le, model) (rate(ossature_request_duration_seconds_bucket[5m])))",
+)
+QUEUE = Metric(
+    "ossature_queue_duration_seconds",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "Time that a request waited in its engine before it was first scheduled.",
+    labels=("model", "edge"),
+    unit="seconds",
+    buckets=QUEUE_BUCKETS,
+    example="histogram_quantile(0.95, sum by (le, model) (rate(ossature_queue_duration_seconds_bucket[5m])))",
+)
+DECISION = Metric(
+    "ossature_routing_decision_duration_seconds",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "Time that the router took to choose a replica.",
+    labels=("model",),
+    unit="seconds",
+    buckets=DECISION_BUCKETS,
+    example="histogram_quantile(0.99, sum by (le) (rate(ossature_routing_decision_duration_seconds_bucket[5m])))",
+)
+AFFINITY = Metric(
+    "ossature_affinity_outcomes_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Routed requests by how they met the home of their prefix: `home`, `spilled` (a later replica of the same order: affinity "
+    "pressure), `none` (no affinity wanted).",
+    labels=("model", "outcome"),
+    example='sum by (model) (rate(ossature_affinity_outcomes_total{outcome="spilled"}[5m]))',
+)
+RANK = Metric(
+    "ossature_affinity_rank",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "Place of the chosen replica in the prefix's fixed order of homes; 0 is the first home.",
+    labels=("model",),
+    buckets=RANK_BUCKETS,
+    example="histogram_quantile(0.9, sum by (le, model) (rate(ossature_affinity_rank_bucket[15m])))",
+)
+IN_FLIGHT = Metric(
+    "ossature_requests_in_flight",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Requests that the node's gateways are working on.",
+    labels=("model", "edge"),
+    example="sum by (model) (ossature_requests_in_flight)",
+)
+ERRORS = Metric(
+    "ossature_errors_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Errors sent to callers, known or not; model `unknown` where none could be told.",
+    labels=("code", "edge", "model"),
+    example="topk(5, sum by (code) (rate(ossature_errors_total[5m])))",
+)
+RETRIES = Metric(
+    "ossature_retries_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Requests sent to another replica before their first byte, by what was wrong with the former one.",
+    labels=("model", "reason"),
+    example="sum by (reason) (rate(ossature_retries_total[5m]))",
+)
+CROSS_ORG_HITS = Metric(
+    "ossature_cross_org_hits_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Prefix-cache blocks of one organization that met a request of another. Exists to be zero: alert on any increase.",
+    labels=("model",),
+    example="increase(ossature_cross_org_hits_total[1h]) > 0",
+)
+DISCONNECTS = Metric(
+    "ossature_client_disconnects_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Clients that went away before their answer was complete.",
+    labels=("edge",),
+    example="sum by (edge) (rate(ossature_client_disconnects_total[5m]))",
+)
+SLOW_CONSUMERS = Metric(
+    "ossature_slow_consumers_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Streams cut because the client read too slowly and its bounded buffer was full.",
+    labels=("edge",),
+    example="sum by (edge) (increase(ossature_slow_consumers_total[1h]))",
+)
+REPLICAS_READY = Metric(
+    "ossature_replicas_ready",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Engine replicas of the model that the router may choose, in the whole cluster, as the node's gateways see it.",
+    labels=("model",),
+    combine="livemax",
+    example="min by (model) (ossature_replicas_ready) == 0",
+)
+COLD_START = Metric(
+    "ossature_engine_cold_start_phase_seconds",
+    Kind.GAUGE,
+    Source.ENGINE,
+    "How long each phase of the start took, the slowest living replica of the node; 0 while the phase is not over.",
+    labels=("model", "phase"),
+    unit="seconds",
+    combine="livemax",
+    example="max by (model, phase) (ossature_engine_cold_start_phase_seconds)",
+)
+RELAY_BUFFERED = Metric(
+    "ossature_relay_buffered_bytes",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Bytes of answers that wait in the node's gateways for slow clients.",
+    unit="bytes",
+    example="sum(ossature_relay_buffered_bytes)",
+)
+LEDGER_WRITE = Metric(
+    "ossature_ledger_write_duration_seconds",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "Time to write a request's row of the usage ledger.",
+    unit="seconds",
+    buckets=LEDGER_BUCKETS,
+    example="histogram_quantile(0.99, sum by (le) (rate(ossature_ledger_write_duration_seconds_bucket[5m])))",
+)
+AUTH_FAILURES = Metric(
+    "ossature_authentication_failures_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Calls whose key was refused, by reason.",
+    labels=("reason",),
+    example="sum by (reason) (rate(ossature_authentication_failures_total[5m]))",
+)
+BUILD_INFO = Metric(
+    "ossature_build_info",
+    Kind.GAUGE,
+    Source.EXPORTER,
+    "Always 1; the labels are the installed versions.",
+    labels=("version", "python", "ray", "vllm"),
+    combine="livemax",
+    example="count by (version) (ossature_build_info)",
+)
+EXPORTER_PROCESSES = Metric(
+    "ossature_exporter_processes",
+    Kind.GAUGE,
+    Source.EXPORTER,
+    "Living processes of the node that export metrics.",
+    example="ossature_exporter_processes",
+)
+EXPORTER_FOLDED = Metric(
+    "ossature_exporter_folded_processes_total",
+    Kind.COUNTER,
+    Source.EXPORTER,
+    "Ended processes whose counters were folded into the node's archive: restarts of replicas.",
+    example="increase(ossature_exporter_folded_processes_total[1h]) > 3",
+)
+EXPORTER_COLLECT = Metric(
+    "ossature_exporter_collect_duration_seconds",
+    Kind.GAUGE,
+    Source.EXPORTER,
+    "Time that reading and merging the node's metrics took for this very scrape.",
+    unit="seconds",
+    combine="livemax",
+    example="max(ossature_exporter_collect_duration_seconds)",
+)
+
+ALL: tuple[Metric, ...] = (
+    REQUESTS,
+    TOKENS,
+    TTFT,
+    TPOT,
+    DURATION,
+    QUEUE,
+    DECISION,
+    AFFINITY,
+    RANK,
+    IN_FLIGHT,
+    ERRORS,
+    RETRIES,
+    CROSS_ORG_HITS,
+    DISCONNECTS,
+    SLOW_CONSUMERS,
+    REPLICAS_READY,
+    COLD_START,
+    RELAY_BUFFERED,
+    LEDGER_WRITE,
+    AUTH_FAILURES,
+    BUILD_INFO,
+    EXPORTER_PROCESSES,
+    EXPORTER_FOLDED,
+    EXPORTER_COLLECT,
+)
+
+LABEL_MEANINGS: dict[str, str] = {
+    "org": "organization id; `other` beyond `metrics.max_organizations` of them on the node",
+    "model": "id of a configured model; `unknown` for anything else",
+    "edge": "`http`, `grpc`, `realtime`; `other`",
+    "code": "`ok`, `cancelled`, or an error code of the cluster; `other` for anything else",
+    "kind": "`prompt`, `cached`, `shown_cached`, `completion`",
+    "outcome": "`home`, `spilled`, `none`",
+    "reason": "of a retry: `replica_lost`, `no_capacity`, `other`; of a refused key: `missing`, `malformed`, `unknown`, `revoked`, "
+    "`expired`, `wrong_organization`, `wrong_project`, `unavailable`, `other`",
+    "phase": "`import`, `engine`, `serving`, `warm_up`, `total`, `other`",
+    "version": "version of Ossature",
+    "python": "version of Python",
+    "ray": "version of Ray",
+    "vllm": "version of vLLM, empty where it is not installed",
+}

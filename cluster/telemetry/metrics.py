@@ -1,0 +1,200 @@
+"""What the rest of the cluster calls to be counted: one object in a gateway process, one in an engine process.
+
+Nothing here costs per token: a request makes about ten updates of some microsecond each, at its start, first token and end.
+Make at most one object of a class in a process, before anything else there creates metrics (an engine, above all).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from cluster.telemetry import catalog, labels, multiprocess
+from cluster.telemetry.instruments import Family, counter, gauge, histogram
+
+
+class TokenCounts(Protocol):
+    """Exact token counts of a request, as the engine reports them."""
+
+    @property
+    def prompt_tokens(self) -> int: ...
+
+    @property
+    def cached_tokens(self) -> int: ...
+
+    @property
+    def completion_tokens(self) -> int: ...
+
+
+class GatewayMetrics:
+    """Counts requests at a gateway. Arguments named ``…_s`` are seconds; unknown models, edges and codes are counted as such.
+
+    Every ``request_started`` needs exactly one ``request_finished``. Requests that end before that (refused, malformed) are
+    ``request_rejected`` if their organization is known, else ``error``. A failure is reported by one of the three, never by two.
+    """
+
+    def __init__(self, models: Iterable[str], *, max_organizations: int = 1000, registry: CollectorRegistry = REGISTRY) -> None:
+        """``models``: ids of all configured models."""
+        multiprocess.install()
+        self._models = frozenset(models)
+        self._organizations = labels.OrganizationLabels(max_organizations, multiprocess.directory_from_environment())
+        self._codes = labels.error_codes() | {labels.OK, labels.CANCELLED}
+        self._requests = Family(counter(catalog.REQUESTS, registry))
+        self._tokens = Family(counter(catalog.TOKENS, registry))
+        self._ttft = Family(histogram(catalog.TTFT, registry))
+        self._tpot = Family(histogram(catalog.TPOT, registry))
+        self._duration = Family(histogram(catalog.DURATION, registry))
+        self._queue = Family(histogram(catalog.QUEUE, registry))
+        self._decision = Family(histogram(catalog.DECISION, registry))
+        self._affinity = Family(counter(catalog.AFFINITY, registry))
+        self._rank = Family(histogram(catalog.RANK, registry))
+        self._in_flight = Family(gauge(catalog.IN_FLIGHT, registry))
+        self._errors = Family(counter(catalog.ERRORS, registry))
+        self._retries = Family(counter(catalog.RETRIES, registry))
+        self._disconnects = Family(counter(catalog.DISCONNECTS, registry))
+        self._slow_consumers = Family(counter(catalog.SLOW_CONSUMERS, registry))
+        self._replicas_ready = Family(gauge(catalog.REPLICAS_READY, registry))
+        self._relay_buffered = gauge(catalog.RELAY_BUFFERED, registry)
+        self._ledger_write = histogram(catalog.LEDGER_WRITE, registry)
+        self._auth_failures = Family(counter(catalog.AUTH_FAILURES, registry))
+        self._create_known()
+
+    def _create_known(self) -> None:
+        """Series that are known beforehand start at 0, so that their first increase is one (``rate`` needs two points)."""
+        served = labels.EDGES - {"realtime"}
+        for family in (self._ttft, self._tpot, self._duration, self._queue):
+            family.create(self._models, served)
+        for per_model in (self._decision, self._rank):
+            per_model.create(self._models)
+        self._in_flight.create(self._models, served)
+        self._replicas_ready.create(self._models)
+        self._affinity.create(self._models, labels.AFFINITIES)
+        self._retries.create(self._models, labels.RETRY_REASONS)
+        self._errors.create([labels.INTERNAL_ERROR], served, [*self._models, labels.UNKNOWN])
+        self._disconnects.create(served)
+        self._slow_consumers.create(served)
+        self._auth_failures.create(labels.AUTH_REASONS)
+
+    # --- one request ------------------------------------------------------------------------------------------------------
+
+    def request_started(self, org_id: str, model: str, edge: str) -> None:
+        """An authenticated request for a model is worked on from now."""
+        self._in_flight(self._model(model), self._edge(edge)).inc()
+        self._organizations.label(org_id)  # takes its place now, not in the middle of the answer
+
+    def first_token(self, model: str, edge: str, seconds: float) -> None:
+        """The first piece of an answer has come, ``seconds`` after the request arrived."""
+        self._ttft(self._model(model), self._edge(edge)).observe(seconds)
+
+    def request_finished(
+        self,
+        org_id: str,
+        model: str,
+        edge: str,
+        code: str,
+        *,
+        duration_s: float,
+        usage: TokenCounts | None = None,
+        shown_cached_tokens: int = 0,
+        tpot_s: float | None = None,
+        queue_s: float | None = None,
+    ) -> None:
+        """A started request has ended. ``code``: ``ok``, ``cancelled``, or the error's (``labels.code_of``), then an error too."""
+        model, edge = self._model(model), self._edge(edge)
+        org = self._organizations.label(org_id)
+        self._in_flight(model, edge).dec()
+        self._count(org, model, edge, code)
+        self._duration(model, edge).observe(duration_s)
+        if tpot_s is not None:
+            self._tpot(model, edge).observe(tpot_s)
+        if queue_s is not None:
+            self._queue(model, edge).observe(queue_s)
+        if usage is not None:
+            counts = (usage.prompt_tokens, usage.cached_tokens, shown_cached_tokens, usage.completion_tokens)
+            for kind, count in zip(labels.TOKEN_KINDS, counts, strict=True):
+                self._tokens(org, model, edge, kind).inc(count)
+
+    def request_rejected(self, org_id: str, model: str | None, edge: str, code: str) -> None:
+        """An authenticated request was refused before it was started."""
+        self._count(self._organizations.label(org_id), self._model(model), self._edge(edge), code)
+
+    def _count(self, org: str, model: str, edge: str, code: str) -> None:
+        code = labels.known(code, self._codes)
+        self._requests(org, model, edge, code).inc()
+        if code not in (labels.OK, labels.CANCELLED):
+            self._errors(code, edge, model).inc()
+
+    # --- events -----------------------------------------------------------------------------------------------------------
+
+    def error(self, edge: str, model: str | None, code: str) -> None:
+        """An error was sent to a caller whose organization is not known."""
+        self._errors(labels.known(code, self._codes), self._edge(edge), self._model(model)).inc()
+
+    def routed(self, model: str, affinity: str, rank: int | None, decision_s: float) -> None:
+        """The router has chosen. ``affinity``: ``home``, ``spilled``, ``none``; ``rank``: place in the order of homes, from 0."""
+        model = self._model(model)
+        self._affinity(model, labels.known(affinity, labels.AFFINITIES, "none")).inc()
+        self._decision(model).observe(decision_s)
+        if rank is not None:
+            self._rank(model).observe(rank)
+
+    def retried(self, model: str, reason: str) -> None:
+        """A request goes to another replica. ``reason``: ``replica_lost`` or ``no_capacity``."""
+        self._retries(self._model(model), labels.known(reason, labels.RETRY_REASONS)).inc()
+
+    def client_gone(self, edge: str) -> None:
+        """A client went away before its answer was complete."""
+        self._disconnects(self._edge(edge)).inc()
+
+    def slow_consumer(self, edge: str) -> None:
+        """A stream was cut because its client read too slowly."""
+        self._slow_consumers(self._edge(edge)).inc()
+
+    def auth_failed(self, reason: str) -> None:
+        """A key was refused. ``reason``: one of ``labels.AUTH_REASONS``."""
+        self._auth_failures(labels.known(reason, labels.AUTH_REASONS)).inc()
+
+    def ledger_written(self, seconds: float) -> None:
+        """A row of the usage ledger was written."""
+        self._ledger_write.observe(seconds)
+
+    # --- states -----------------------------------------------------------------------------------------------------------
+
+    def replicas_ready(self, model: str, count: int) -> None:
+        """How many replicas of the model the router may choose now."""
+        self._replicas_ready(self._model(model)).set(count)
+
+    def relay_buffered(self, total_bytes: int) -> None:
+        """Bytes that wait in this gateway for slow clients, of all streams. To be called now and then, not for every frame."""
+        self._relay_buffered.set(total_bytes)
+
+    def _model(self, model: str | None) -> str:
+        return labels.known(model, self._models, labels.UNKNOWN)
+
+    @staticmethod
+    def _edge(edge: str) -> str:
+        return labels.known(edge, labels.EDGES)
+
+
+class EngineMetrics:
+    """What an engine process counts beside the engine's own metrics."""
+
+    def __init__(self, models: Iterable[str], *, registry: CollectorRegistry = REGISTRY) -> None:
+        """``models``: ids of the models that this process serves."""
+        multiprocess.install()
+        self._models = frozenset(models)
+        self._cross_org_hits = Family(counter(catalog.CROSS_ORG_HITS, registry))
+        self._cold_start = Family(gauge(catalog.COLD_START, registry))
+        self._cross_org_hits.create(self._models)
+        self._cold_start.create(self._models, labels.COLD_START_PHASES)
+
+    def cross_org_hit(self, model: str) -> None:
+        """A cached prefix of one organization was used for another: isolation is broken."""
+        self._cross_org_hits(labels.known(model, self._models, labels.UNKNOWN)).inc()
+
+    def cold_start_phase(self, model: str, phase: str, seconds: float) -> None:
+        """A phase of the start is over. ``phase``: one of ``labels.COLD_START_PHASES``."""
+        phase = labels.known(phase, labels.COLD_START_PHASES)
+        self._cold_start(labels.known(model, self._models, labels.UNKNOWN), phase).set(seconds)

@@ -1,0 +1,130 @@
+"""How the processes of a node share metrics: one folder of files that prometheus_client maps into memory, named by their owner.
+
+prometheus_client names the files by process id alone, and process ids are used again. :func:`install` adds the process's start
+time, which makes the name unique for as long as the machine runs: only so can a file's owner be known to be dead for good.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import values
+
+from cluster.telemetry.labels import ORGANIZATIONS_FILE
+
+ENVIRONMENT_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+ARCHIVE_FILE = "archive.json"
+FOLDING_FOLDER = "folding"
+_GENERATION_FILE = "generation"
+_LOCK_FILE = "lock"
+
+
+def directory_from_environment() -> Path | None:
+    """The node's metrics folder, or ``None`` outside multi-process mode."""
+    value = os.environ.get(ENVIRONMENT_VARIABLE)
+    return Path(value) if value else None
+
+
+def start_ticks(pid: int) -> int | None:
+    """When the process started, in clock ticks since boot; ``None`` when there is no such process or only its remains (a zombie).
+
+    Field 22 of ``/proc/<pid>/stat`` (proc_pid_stat(5)).
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat[stat.rindex(b")") + 2 :].split()  # the name before it may hold spaces and parentheses
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that writes a file. ``started`` is unknown for files of processes that did not :func:`install`."""
+
+    pid: int
+    started: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Owner | None:
+        """From ``<pid>`` or ``<pid>-<start ticks>``; ``None`` for anything else."""
+        pid, dash, started = text.partition("-")
+        if not pid.isdecimal() or (dash and not started.isdecimal()):
+            return None
+        return cls(int(pid), int(started) if dash else None)
+
+    def alive(self) -> bool:
+        """Whether the process may still write. With ``started`` unknown, any process of this id counts."""
+        ticks = start_ticks(self.pid)
+        return ticks is not None and self.started in (None, ticks)
+
+
+class ProcessIdentifier:
+    """``<pid>-<start ticks>`` of the calling process; prometheus_client asks on every update, so it is kept until a fork."""
+
+    def __init__(self) -> None:
+        self._pid = -1
+        self._identifier = ""
+
+    def __call__(self) -> str:
+        pid = os.getpid()
+        if pid != self._pid:
+            self._identifier = f"{pid}-{start_ticks(pid)}"
+            self._pid = pid
+        return self._identifier
+
+
+def install() -> None:
+    """Make every metric created from now on in this process, whoever's, live in files with our unambiguous name.
+
+    Does nothing outside multi-process mode. Idempotent. Call it before an engine creates its own metrics.
+    """
+    directory = directory_from_environment()
+    if directory is None or getattr(values.ValueClass, "ossature", False):
+        return
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    value_class = values.MultiProcessValue(ProcessIdentifier())  # type: ignore[no-untyped-call]
+    value_class.ossature = True
+    values.ValueClass = value_class
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the folder's lock: folding, reading everything and emptying exclude each other. Writers never take it."""
+    descriptor = os.open(directory / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def prepare_directory(directory: Path, generation: str | None = None) -> None:
+    """Make the folder, and empty it for a new life of the cluster.
+
+    Counters start at zero with the cluster, so this must come before the first process that writes there. Where several processes
+    may be first (a node that joins), each calls it with the same ``generation`` (any string that names this life of the cluster):
+    only the first of them empties the folder.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    marker = directory / _GENERATION_FILE
+    with locked(directory):
+        if generation is not None and marker.exists() and marker.read_text("utf-8") == generation:
+            return
+        folding = directory / FOLDING_FOLDER
+        leftovers = [
+            *directory.glob("*.db"),
+            *folding.glob("*"),
+            *directory.glob(f"{ARCHIVE_FILE}*"),
+            directory / ORGANIZATIONS_FILE,
+            marker,
+        ]
+        for path in leftovers:
+            path.unlink(missing_ok=True)
+        if generation is not None:
+            marker.write_text(generation, "utf-8")
