@@ -25,8 +25,9 @@ class StoreError(Overloaded):
 def store_errors() -> Iterator[None]:
     """Turn failures of the database itself into :class:`StoreError`.
 
-    Violated constraints and faulty statements pass unchanged: the first are answers, the second are defects. The text of a
-    driver's error is logged, not shown to the caller, because it may hold statements and their values.
+    Violated constraints and faulty statements pass unchanged: the first are answers, the second are defects. The driver's own
+    text is chained, not shown to the caller. It is logged for debugging only: in an outage every request would repeat it, and the
+    authenticator reports an outage once.
     """
     try:
         yield
@@ -34,5 +35,5 @@ def store_errors() -> Iterator[None]:
         raise
     except (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        logger.warning("database failure: %s: %s", type(cause).__name__, cause)
+        logger.debug("database failure: %s: %s", type(cause).__name__, cause)
         raise StoreError("The cluster's database is unavailable. Try again.") from error
