@@ -6,6 +6,7 @@ Only what is certain from the configuration alone is refused; what depends on th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -58,7 +59,7 @@ def _isolation(engine: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(
             ("enable_prefix_caching",),
             "prompt caching is part of the API (cached tokens, retention) and can't be switched off",
-            given=repr(engine["enable_prefix_caching"]),
+            given=_shown(engine["enable_prefix_caching"]),
             allowed="true, or leave it out",
         )
     algorithm = engine.get("prefix_caching_hash_algo", "sha256")
@@ -66,7 +67,7 @@ def _isolation(engine: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(
             ("prefix_caching_hash_algo",),
             "organizations are kept apart by this hash, so it must be collision-resistant",
-            given=repr(algorithm),
+            given=_shown(algorithm),
             allowed=", ".join(sorted(ISOLATING_HASHES)),
         )
     transfer = engine.get("kv_transfer_config")
@@ -76,7 +77,7 @@ def _isolation(engine: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(
                 ("kv_transfer_config",),
                 "this KV connector is not on the tested list: it must carry the cache salt that keeps organizations apart",
-                given=repr(connector),
+                given=_shown(connector),
                 allowed=", ".join(sorted(TESTED_KV_CONNECTORS)) or "no connector so far",
             )
 
@@ -85,12 +86,12 @@ def _parallel_sizes(engine: dict[str, Any]) -> Iterator[Problem]:
     for name in PARALLEL_SIZES:
         size = engine.get(name, 1)
         if type(size) is not int or size < 1:
-            yield Problem((name,), "is not a size", given=repr(size), allowed="whole number, at least 1")
+            yield Problem((name,), "is not a size", given=_shown(size), allowed="whole number, at least 1")
         elif name == "data_parallel_size" and size > 1:
             yield Problem(
                 (name,),
                 "data parallelism inside a replica would hide its ranks from routing and scaling; set `replicas` instead",
-                given=repr(size),
+                given=_shown(size),
                 allowed="1, or leave it out",
             )
 
@@ -101,14 +102,14 @@ def _cache_shape(engine: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(
             ("prefix_cache_retention_interval",),
             f"must be a multiple of block_size ({block_size})",
-            given=repr(interval),
+            given=_shown(interval),
         )
     batched, sequences = engine.get("max_num_batched_tokens"), engine.get("max_num_seqs")
     if _positive(batched) and _positive(sequences) and batched < sequences:
         yield Problem(
             ("max_num_batched_tokens",),
             f"must not be smaller than max_num_seqs ({sequences}): every running sequence takes a token a step",
-            given=repr(batched),
+            given=_shown(batched),
         )
 
 
@@ -120,7 +121,7 @@ def _executor(model: ModelSettings) -> Iterator[Problem]:
         yield Problem(
             ("engine", "distributed_executor_backend"),
             f"one process can't hold {world_size} workers",
-            given="'uni'",
+            given='"uni"',
             allowed="ray, mp",
         )
     if backend == "mp" and model.placement.strategy != "STRICT_PACK":
@@ -145,6 +146,10 @@ def _shared_gpu(model: ModelSettings) -> Iterator[Problem]:
         )
 
 
+def _shown(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=repr)
+
+
 def _positive(value: object) -> TypeGuard[int]:
     return type(value) is int and value > 0
 
@@ -156,7 +161,7 @@ def _model_ids(config: ClusterConfig) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for index, model in enumerate(config.models):
         if first.setdefault(model.id, index) != index:
-            yield Problem(("models", index, "id"), f"is the id of models.{first[model.id]} already", given=repr(model.id))
+            yield Problem(("models", index, "id"), f"is the id of models.{first[model.id]} already", given=_shown(model.id))
 
 
 def _ports(config: ClusterConfig) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from cluster.config.environment import Override, environment_overrides
 from cluster.config.explain import closest, problems_in
@@ -24,7 +24,7 @@ from cluster.config.problems import ConfigError, Location, Problem
 from cluster.config.schema import ClusterConfig
 from cluster.config.yaml_source import YamlDocument, parse_yaml, read_yaml
 
-BUILT_IN = "built-in demo configuration"
+BUILT_IN = "built-in demo.yaml"
 
 
 class SourceKind(StrEnum):
@@ -42,6 +42,8 @@ class Source:
     detail: str = ""
 
     def __str__(self) -> str:
+        if self.detail.startswith(BUILT_IN):
+            return self.detail
         return f"{self.kind} {self.detail}".rstrip()
 
 
@@ -54,7 +56,8 @@ class Loaded:
 
     def source_of(self, location: Location) -> Source:
         """Where the setting at ``location`` was given: itself, or a list or map that it is part of."""
-        return _nearest(self.sources, location) or Source(SourceKind.DEFAULT)
+        given = _nearest(self.sources, location) if _is_given(self.config, location) else None
+        return given or Source(SourceKind.DEFAULT)
 
 
 def load(
@@ -148,6 +151,19 @@ def _set(data: dict[str, Any], override: Override) -> Problem | None:
 
 def _no_item(override: Override, location: Location, length: int) -> Problem:
     return Problem(location, f"the list ends before: it has {length}", allowed=f"0 to {length}", origin=override.origin)
+
+
+def _is_given(holder: object, location: Location) -> bool:
+    for part in location:
+        if isinstance(holder, BaseModel):
+            if part not in holder.model_fields_set:
+                return False
+            holder = getattr(holder, str(part))
+        elif isinstance(holder, list) and isinstance(part, int):
+            holder = holder[part]
+        else:
+            return True
+    return True
 
 
 def _nearest(sources: Mapping[Location, Source], location: Location) -> Source | None:

@@ -107,6 +107,12 @@ class DatabaseSettings(Section):
 class IdentitySettings(Section):
     """API keys."""
 
+    development_organization: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Organization to create at start, with an API key written to `endpoints.json`; for trials. Unset: none.",
+    )
     poll_interval_s: float = Field(
         0.25,
         gt=0,
