@@ -1,0 +1,178 @@
+"""``POST /v1/chat/completions``, whatever edge it came in by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from cluster.config.schema import Retention
+from cluster.engine.contract import Operation
+from cluster.inference.requests import fields, problems
+from cluster.inference.requests.fields import INT32_MAX, GenerationFields, Strict
+from cluster.inference.requests.limits import DEFAULT_LIMITS, RequestLimits
+from cluster.inference.requests.messages import Conversation, Message, TextContent
+from cluster.inference.requests.tools import MAX_TOOLS, ResponseFormat, Tool, ToolChoice, engine_format, engine_tools
+
+REFUSED: Final[Mapping[str, str]] = {
+    "functions": "It was replaced by 'tools'.",
+    "function_call": "It was replaced by 'tool_choice'.",
+    "audio": "The models served here produce text only.",
+    "web_search_options": "This server has no web search.",
+    "moderation": "This server has no moderation.",
+}
+"""Arguments of OpenAI's schema that would promise something which is not done here, and why."""
+
+REASONING_EFFORT: Final[Mapping[str, str]] = {
+    "none": "low",
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
+"""OpenAI's scale to the three levels that gpt-oss was trained on."""
+
+_RESERVED_TEMPLATE_ARGUMENTS = frozenset(
+    {"chat_template", "tokenize", "messages", "conversation", "tools", "documents", "add_generation_prompt"}
+    | {"continue_final_message", "return_tensors", "return_dict", "reasoning_effort"}
+)
+
+
+TemplateArgument = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+class Prediction(Strict):
+    type: Literal["content"]
+    content: TextContent
+
+
+class ChatFields(GenerationFields):
+    """The request body. Nullable throughout: OpenAI's clients send null for "not set"."""
+
+    messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]
+    tools: Annotated[list[Tool], Field(min_length=1, max_length=MAX_TOOLS)] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=INT32_MAX)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=INT32_MAX)] | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    modalities: Annotated[list[Literal["text", "audio"]], Field(min_length=1, max_length=2)] | None = None
+    prediction: Prediction | None = None
+
+    # Beyond OpenAI's schema, under vLLM's names.
+    include_reasoning: bool | None = None
+    chat_template_kwargs: Annotated[dict[TemplateArgument, Any], Field(max_length=16)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCompletionRequest:
+    """A valid chat request. Implements :class:`~cluster.inference.requests.GenerationRequest`.
+
+    Both byte forms are made while parsing, so that a large request costs its time there and can be parsed off the event loop.
+    """
+
+    model: str
+    stream: bool
+    include_usage: bool
+    prompt_cache_key: str | None
+    prompt_cache_retention: Retention | None
+    client_cache_salt: str | None
+    _canonical_prompt: bytes = field(repr=False)
+    _engine_body: bytes = field(repr=False)
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, object] | bytes, *, limits: RequestLimits = DEFAULT_LIMITS) -> ChatCompletionRequest:
+        """Validate a body. Raises :class:`~cluster.errors.InvalidRequest`."""
+        given = fields.load(ChatFields, raw, REFUSED, limits)
+        _check_combinations(given)
+        messages = Conversation(limits).normalise(given.messages)
+        shape = _shape(given)
+        return cls(
+            model=given.model,
+            stream=bool(given.stream),
+            include_usage=fields.wants_usage(given),
+            prompt_cache_key=given.prompt_cache_key,
+            prompt_cache_retention=fields.retention(given),
+            client_cache_salt=given.cache_salt,
+            _canonical_prompt=_canonical(shape, messages),
+            _engine_body=fields.encode({**fields.engine_fields(given), **_sampling(given), **shape, "messages": messages}),
+        )
+
+    @property
+    def operation(self) -> Operation:
+        return Operation.CHAT
+
+    def canonical_prompt(self) -> bytes:
+        """The rendered order: effort, tools, template arguments and response schema, then the messages, one JSON line each.
+
+        JSON holds no line break, so lines cannot be confused, and a conversation that goes on starts with the bytes it had.
+        """
+        return self._canonical_prompt
+
+    def engine_body(self) -> bytes:
+        return self._engine_body
+
+
+def _check_combinations(given: ChatFields) -> None:
+    if given.max_tokens is not None and given.max_completion_tokens is not None:
+        raise problems.combination(
+            "max_tokens", "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
+        )
+    if given.top_logprobs is not None and not given.logprobs:
+        raise problems.combination("top_logprobs", "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.")
+    if given.tool_choice not in (None, "none") and given.tools is None:
+        raise problems.combination("tool_choice", "The 'tool_choice' parameter is only allowed when 'tools' are specified.")
+    if given.modalities is not None and "audio" in given.modalities:
+        raise problems.unsupported_value("modalities", "the models served here produce text only.")
+    for name, value in (given.chat_template_kwargs or {}).items():
+        param = f"chat_template_kwargs.{name}"
+        if name in _RESERVED_TEMPLATE_ARGUMENTS:
+            raise problems.unsupported_value(param, "this argument is the server's own.")
+        if not isinstance(value, bool | int | float | str | None):
+            raise problems.wrong_type(param, "a string, number, boolean or null", value)
+
+
+def _shape(given: ChatFields) -> dict[str, Any]:
+    """What is rendered into the prompt's head, or decides it."""
+    shape: dict[str, Any] = {}
+    template_arguments = dict(given.chat_template_kwargs or {})
+    if given.reasoning_effort is not None:
+        shape["reasoning_effort"] = REASONING_EFFORT[given.reasoning_effort]
+        if given.reasoning_effort == "none":
+            # gpt-oss cannot do without reasoning; templates that can, know it under this name.
+            template_arguments.setdefault("enable_thinking", False)
+    if given.tools is not None:
+        shape["tools"], shape["tool_choice"] = engine_tools(given.tools, given.tool_choice)
+    if template_arguments:
+        shape["chat_template_kwargs"] = template_arguments
+    if given.response_format is not None and given.response_format.type != "text":
+        shape["response_format"] = engine_format(given.response_format)
+    return shape
+
+
+def _sampling(given: ChatFields) -> dict[str, object]:
+    body: dict[str, object] = {}
+    limit = given.max_completion_tokens if given.max_completion_tokens is not None else given.max_tokens
+    if limit is not None:
+        body["max_completion_tokens"] = limit
+    if given.logprobs:
+        body["logprobs"] = True
+        body["top_logprobs"] = given.top_logprobs or 0
+    if given.parallel_tool_calls is not None and given.tools is not None:
+        body["parallel_tool_calls"] = given.parallel_tool_calls
+    if given.include_reasoning is not None:
+        body["include_reasoning"] = given.include_reasoning
+    return body
+
+
+def _canonical(shape: Mapping[str, Any], messages: list[dict[str, object]]) -> bytes:
+    head = [shape.get(name) for name in ("reasoning_effort", "tools", "chat_template_kwargs", "response_format")]
+    return b"".join(fields.encode(line) + b"\n" for line in (head, *messages))
