@@ -24,29 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ossature/v1/tool.proto\x12\x0bossature.v1\"9\n\x04Tool\x12\x31\n\x08\x66unction\x18\x01 \x01(\x0b\x32\x1f.ossature.v1.FunctionDefinition\"\x94\x01\n\x12\x46unctionDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nparameters\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x02\x88\x01\x01\x42\x0e\n\x0c_descriptionB\r\n\x0b_parametersB\t\n\x07_strict\"s\n\nToolChoice\x12+\n\x04mode\x18\x01 \x01(\x0e\x32\x1b.ossature.v1.ToolChoiceModeH\x00\x12.\n\x08\x66unction\x18\x02 \x01(\x0b\x32\x1a.ossature.v1.NamedFunctionH\x00\x42\x08\n\x06\x63hoice\"\x1d\n\rNamedFunction\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xaf\x01\n\x0eResponseFormat\x12\'\n\x04text\x18\x01 \x01(\x0b\x32\x17.ossature.v1.TextFormatH\x00\x12\x34\n\x0bjson_object\x18\x02 \x01(\x0b\x32\x1d.ossature.v1.JsonObjectFormatH\x00\x12\x34\n\x0bjson_schema\x18\x03 \x01(\x0b\x32\x1d.ossature.v1.JsonSchemaFormatH\x00\x42\x08\n\x06\x66ormat\"\x0c\n\nTextFormat\"\x12\n\x10JsonObjectFormat\"\x8a\x01\n\x10JsonSchemaFormat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06schema\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x02\x88\x01\x01\x42\x0e\n\x0c_descriptionB\t\n\x07_schemaB\t\n\x07_strict*\x87\x01\n\x0eToolChoiceMode\x12 \n\x1cTOOL_CHOICE_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15TOOL_CHOICE_MODE_NONE\x10\x01\x12\x19\n\x15TOOL_CHOICE_MODE_AUTO\x10\x02\x12\x1d\n\x19TOOL_CHOICE_MODE_REQUIRED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16ossature/v1/tool.proto\x12\x0bossature.v1\"9\n\x04Tool\x12\x31\n\x08\x66unction\x18\x01 \x01(\x0b\x32\x1f.ossature.v1.FunctionDefinition\"\x94\x01\n\x12\x46unctionDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nparameters\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x02\x88\x01\x01\x42\x0e\n\x0c_descriptionB\r\n\x0b_parametersB\t\n\x07_strict\"\xa7\x01\n\nToolChoice\x12+\n\x04mode\x18\x01 \x01(\x0e\x32\x1b.ossature.v1.ToolChoiceModeH\x00\x12.\n\x08\x66unction\x18\x02 \x01(\x0b\x32\x1a.ossature.v1.NamedFunctionH\x00\x12\x32\n\rallowed_tools\x18\x03 \x01(\x0b\x32\x19.ossature.v1.AllowedToolsH\x00\x42\x08\n\x06\x63hoice\"h\n\x0c\x41llowedTools\x12)\n\x04mode\x18\x01 \x01(\x0e\x32\x1b.ossature.v1.ToolChoiceMode\x12-\n\tfunctions\x18\x02 \x03(\x0b\x32\x1a.ossature.v1.NamedFunction\"\x1d\n\rNamedFunction\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xaf\x01\n\x0eResponseFormat\x12\'\n\x04text\x18\x01 \x01(\x0b\x32\x17.ossature.v1.TextFormatH\x00\x12\x34\n\x0bjson_object\x18\x02 \x01(\x0b\x32\x1d.ossature.v1.JsonObjectFormatH\x00\x12\x34\n\x0bjson_schema\x18\x03 \x01(\x0b\x32\x1d.ossature.v1.JsonSchemaFormatH\x00\x42\x08\n\x06\x66ormat\"\x0c\n\nTextFormat\"\x12\n\x10JsonObjectFormat\"\x8a\x01\n\x10JsonSchemaFormat\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06schema\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x02\x88\x01\x01\x42\x0e\n\x0c_descriptionB\t\n\x07_schemaB\t\n\x07_strict*\x87\x01\n\x0eToolChoiceMode\x12 \n\x1cTOOL_CHOICE_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15TOOL_CHOICE_MODE_NONE\x10\x01\x12\x19\n\x15TOOL_CHOICE_MODE_AUTO\x10\x02\x12\x1d\n\x19TOOL_CHOICE_MODE_REQUIRED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ossature.v1.tool_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TOOLCHOICEMODE']._serialized_start=751
-  _globals['_TOOLCHOICEMODE']._serialized_end=886
+  _globals['_TOOLCHOICEMODE']._serialized_start=910
+  _globals['_TOOLCHOICEMODE']._serialized_end=1045
   _globals['_TOOL']._serialized_start=39
   _globals['_TOOL']._serialized_end=96
   _globals['_FUNCTIONDEFINITION']._serialized_start=99
   _globals['_FUNCTIONDEFINITION']._serialized_end=247
-  _globals['_TOOLCHOICE']._serialized_start=249
-  _globals['_TOOLCHOICE']._serialized_end=364
-  _globals['_NAMEDFUNCTION']._serialized_start=366
-  _globals['_NAMEDFUNCTION']._serialized_end=395
-  _globals['_RESPONSEFORMAT']._serialized_start=398
-  _globals['_RESPONSEFORMAT']._serialized_end=573
-  _globals['_TEXTFORMAT']._serialized_start=575
-  _globals['_TEXTFORMAT']._serialized_end=587
-  _globals['_JSONOBJECTFORMAT']._serialized_start=589
-  _globals['_JSONOBJECTFORMAT']._serialized_end=607
-  _globals['_JSONSCHEMAFORMAT']._serialized_start=610
-  _globals['_JSONSCHEMAFORMAT']._serialized_end=748
+  _globals['_TOOLCHOICE']._serialized_start=250
+  _globals['_TOOLCHOICE']._serialized_end=417
+  _globals['_ALLOWEDTOOLS']._serialized_start=419
+  _globals['_ALLOWEDTOOLS']._serialized_end=523
+  _globals['_NAMEDFUNCTION']._serialized_start=525
+  _globals['_NAMEDFUNCTION']._serialized_end=554
+  _globals['_RESPONSEFORMAT']._serialized_start=557
+  _globals['_RESPONSEFORMAT']._serialized_end=732
+  _globals['_TEXTFORMAT']._serialized_start=734
+  _globals['_TEXTFORMAT']._serialized_end=746
+  _globals['_JSONOBJECTFORMAT']._serialized_start=748
+  _globals['_JSONOBJECTFORMAT']._serialized_end=766
+  _globals['_JSONSCHEMAFORMAT']._serialized_start=769
+  _globals['_JSONSCHEMAFORMAT']._serialized_end=907
 # @@protoc_insertion_point(module_scope)

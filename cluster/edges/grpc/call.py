@@ -1,0 +1,133 @@
+"""One call as the edge sees it: who asks and how long they wait, from its metadata; how it ended, to its trailing metadata."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Protocol
+
+import grpc
+from google.rpc.status_pb2 import Status
+
+from cluster.edges.grpc import errors
+from cluster.errors import OssatureError, Unauthenticated
+from cluster.inference.service import Call
+
+REQUEST_ID_KEY = "x-request-id"
+TIMEOUT_KEY = "ossature-timeout-s"
+"""Seconds until the client's deadline. Set by our handlers alone (``handlers.py``), which drop what a client sends under it."""
+
+PROCESSING_KEY = "ossature-processing-ms"
+ORGANIZATION_KEY = "openai-organization"
+PROJECT_KEY = "openai-project"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
+
+logger = logging.getLogger(__name__)
+
+
+class Context(Protocol):
+    """What is needed of a call's context; both Ray Serve's and grpc.aio's have it."""
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]]: ...
+
+    def set_code(self, code: grpc.StatusCode) -> None: ...
+
+    def set_details(self, details: str) -> None: ...
+
+    def set_trailing_metadata(self, trailing_metadata: list[tuple[str, str | bytes]]) -> None: ...
+
+
+class RpcCall:
+    """A call from its arrival to its status."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._started = perf_counter()
+        self._metadata = context.invocation_metadata()
+        self._status: Status | None = None
+        self.org_id = ""
+        self.request_id = accepted_request_id(self._metadata) or new_request_id()
+
+    def credentials(self) -> tuple[str, str | None, str | None]:
+        """The API key, and the organization and project that it is asked to act for.
+
+        Raises ``Unauthenticated`` without a key, and for metadata that is sent more than once: which one counts would be a guess.
+        """
+        authorization = self._single("authorization")
+        if authorization is None:
+            raise Unauthenticated(
+                "You didn't provide an API key. Send it as metadata: authorization: Bearer YOUR_KEY.", code="missing_api_key"
+            )
+        bearer = _BEARER.fullmatch(authorization.strip())
+        if bearer is None:
+            raise Unauthenticated("The authorization metadata must have the form: Bearer YOUR_KEY.")
+        return bearer[1], self._single(ORGANIZATION_KEY), self._single(PROJECT_KEY)
+
+    def origin(self) -> Call:
+        """How the call came in, for the inside."""
+        return Call(edge="grpc", trace_id=self.request_id, timeout_s=self._timeout_s())
+
+    @contextmanager
+    def reported(self) -> Iterator[None]:
+        """Turn errors of the block into the call's status. The handler then returns as usual, with any message: it is not sent.
+
+        Raising instead would lose the trailing metadata, and with it the error's details, under Ray Serve. Cancellation passes.
+        """
+        try:
+            yield
+        except OssatureError as error:
+            self._status = errors.status_of(error, self.request_id)
+            self._set(errors.status_code(error), self._status.message)
+        except Exception:
+            logger.exception("Request %s failed on a defect", self.request_id)
+            self._status = errors.defect(self.request_id)
+            self._set(grpc.StatusCode.INTERNAL, self._status.message)
+        finally:
+            self._context.set_trailing_metadata(self._trailers())
+
+    def _set(self, code: grpc.StatusCode, details: str) -> None:
+        self._context.set_code(code)
+        self._context.set_details(details)
+
+    def _trailers(self) -> list[tuple[str, str | bytes]]:
+        trailers: list[tuple[str, str | bytes]] = [
+            (REQUEST_ID_KEY, self.request_id),
+            (PROCESSING_KEY, str(round((perf_counter() - self._started) * 1000))),
+        ]
+        if self.org_id:
+            trailers.append((ORGANIZATION_KEY, self.org_id))
+        if self._status is not None:
+            trailers.append((errors.DETAILS_KEY, self._status.SerializeToString()))
+        return trailers
+
+    def _single(self, key: str) -> str | None:
+        values = [value for name, value in self._metadata if name == key]
+        if len(values) > 1:
+            raise Unauthenticated(f"The metadata {key} was sent more than once.")
+        return values[0] if values and isinstance(values[0], str) and values[0] else None
+
+    def _timeout_s(self) -> float | None:
+        for key, value in self._metadata:
+            if key == TIMEOUT_KEY:
+                timeout_s = float(value)
+                return timeout_s if math.isfinite(timeout_s) else None
+        return None
+
+
+def accepted_request_id(metadata: Sequence[tuple[str, str | bytes]]) -> str | None:
+    """The client's own id of the request, if it sent one that is safe to log and to send back."""
+    for key, value in metadata:
+        if key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
+            return value
+    return None
+
+
+def new_request_id() -> str:
+    return f"req_{uuid.uuid4().hex}"
