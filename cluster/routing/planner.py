@@ -1,0 +1,42 @@
+"""From a request's canonical prompt to its route ticket: the gateway's one call into routing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from cluster.config.schema import RoutingSettings
+from cluster.routing.anchors import AnchorChooser, estimated_tokens
+from cluster.routing.chain import prefix_chain_offloaded
+from cluster.routing.ticket import RouteTicket
+
+
+class RoutePlanner:
+    """Makes tickets. One per gateway, used on its event loop; ``clock`` is a steady clock in seconds."""
+
+    def __init__(self, settings: RoutingSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._anchors = AnchorChooser(
+            settings.index_entries, settings.min_affinity_tokens, settings.block_bytes, settings.load_factor
+        )
+
+    @property
+    def remembered_blocks(self) -> int:
+        """Prefix blocks in memory, at most ``index_entries``."""
+        return self._anchors.entries
+
+    async def plan(
+        self, root_key: bytes, org: str, model: str, adapter: str | None, canonical: bytes, replicas: int
+    ) -> RouteTicket:
+        """The ticket of a request whose canonical prompt is ``canonical``.
+
+        ``root_key`` is ``SaltDeriver.routing_key``; ``org`` names the organization whose share of the memory is used;
+        ``replicas`` is how many the model has. Prompts under ``min_affinity_tokens`` get no anchor: prefilling them costs less
+        than waiting at a busier replica.
+        """
+        if estimated_tokens(len(canonical)) < self._settings.min_affinity_tokens:
+            return RouteTicket(prompt_bytes=len(canonical))
+        chain = await prefix_chain_offloaded(root_key, model, adapter, canonical, self._settings.block_bytes)
+        anchor = self._anchors.choose(org, model, chain, replicas)
+        return RouteTicket(anchor=anchor, chain=chain, prompt_bytes=len(canonical))

@@ -1,0 +1,54 @@
+"""The contract of routing policies: from a request and the replicas that could take it to the order in which to try them.
+
+Policies are synchronous, quick and know neither Ray nor HTTP, so that the router and a simulation drive the same code.
+What a policy needs to know of a request travels in its ticket; what it remembers of replicas it holds itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Protocol
+
+from cluster.routing.ticket import RouteTicket
+
+NO_STATS: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A replica as one gateway sees it now.
+
+    ``load``: requests that it works on, as far as this gateway knows. ``weight``: share of traffic it should get, 1 as a rule,
+    less while it warms up, 0 to give it none. ``stats``: what the replica reported last, by name. ``seed`` is its fixed part in
+    rendezvous hashing.
+    """
+
+    replica_id: str
+    load: float = 0.0
+    weight: float = 1.0
+    stats: Mapping[str, float] = field(default_factory=lambda: NO_STATS)
+    seed: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.seed = blake2b(self.replica_id.encode(), digest_size=16).digest()
+
+
+class Policy(Protocol):
+    def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
+        """The candidates in the order in which to try them; ``now_s`` is a steady clock in seconds.
+
+        Each one appears once, except for those that ``ticket.excluded`` names: they are left out as long as there are others.
+        The result doesn't depend on the order of ``candidates``. A policy with a home order notes it in ``ticket.home_order``.
+        """
+        ...
+
+
+def without_excluded(ticket: RouteTicket, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """The candidates that the request hasn't failed on, or all if there are no others."""
+    if not ticket.excluded:
+        return candidates
+    allowed = [candidate for candidate in candidates if candidate.replica_id not in ticket.excluded]
+    return allowed or candidates
