@@ -66,12 +66,10 @@ class BatchMaker:
             rng.shuffle(chunks)
             yield from map(self._batch, chunks)
 
-    def long_dialogues(self, batch_size: int) -> Batch:
-        """Dialogues behind some 200 to 1,800 words of other text."""
-        count = int(200 * 9 ** self._rng.random())
-        return self._batch(
-            [self._renderer.sequence(random_long_dialogue(self._rng, count), random_date(self._rng)) for _ in range(batch_size)]
-        )
+    def long_dialogue(self) -> Batch:
+        """One dialogue behind some 150 to 1,200 words of other text. Attention over it costs as much as a batch of others."""
+        count = int(150 * 8 ** self._rng.random())
+        return self._batch([self._renderer.sequence(random_long_dialogue(self._rng, count), random_date(self._rng))])
 
     def repeats(self, batch_size: int, shortest: int, longest: int) -> Batch:
         """Random rows, then the same again from the start or from within: what follows is known from the second one on."""

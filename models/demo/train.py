@@ -37,10 +37,10 @@ class Plan:
     """What a run does; recorded in the manifest."""
 
     seed: int = 7
-    copying_steps: int = 500
-    dialogue_steps: int = 1000
+    copying_steps: int = 400
+    dialogue_steps: int = 700
     batch_size: int = 16
-    long_prompt_every_steps: int = 25
+    long_prompt_every_steps: int = 30
 
     @property
     def steps(self) -> int:
@@ -93,7 +93,6 @@ def train(plan: Plan, out: Path) -> dict[str, Any]:
     from models.demo.network import DemoNetwork
 
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
     renderer = HarmonyRenderer()
     print("collecting the tokens that the dialogues use ...", file=sys.stderr, flush=True)
     token_ids = used_token_ids(renderer, plan.seed)
@@ -133,7 +132,7 @@ def _run(plan: Plan, network: DemoNetwork, batches: BatchMaker, progress: Progre
             elif step % 2 == 0:
                 learn("quote", batches.quotations(plan.batch_size), _DRILL_WEIGHT)
             if step % plan.long_prompt_every_steps == 0:
-                learn("long", batches.long_dialogues(2), _LONG_WEIGHT)
+                learn("long", batches.long_dialogue(), _LONG_WEIGHT)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step(_learning_rate_factor(step, plan.steps))
         if step % _REPORT_EVERY_STEPS == 0 or step == plan.steps:

@@ -98,7 +98,7 @@ def merges_of(tokens: list[bytes]) -> list[tuple[bytes, bytes]]:
     return merges
 
 
-def _byte_alphabet() -> list[str]:
+def byte_alphabet() -> list[str]:
     """The printable character that byte-level BPE files use for each byte value."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     alphabet = {value: chr(value) for value in printable}
@@ -117,7 +117,7 @@ def build_tokenizer(encoding: Any) -> Any:
     from tokenizers.models import BPE
 
     tokens = ordinary_tokens(encoding)
-    alphabet = _byte_alphabet()
+    alphabet = byte_alphabet()
     text = {token: "".join(alphabet[value] for value in token) for token in tokens}
     vocabulary = {text[token]: rank for rank, token in enumerate(tokens)}
     merges = [(text[left], text[right]) for left, right in merges_of(tokens)]
