@@ -63,7 +63,6 @@ class Archive:
         folded: list[Path] = []
         owners: set[Owner] = set()
         sums = dict(self.values)
-        inodes: set[int] = set()
         self.damage = []
         for path in sorted(self._folding.iterdir()):
             name = FileName.parse(path.name.partition(_SEPARATOR)[2])
@@ -71,10 +70,8 @@ class Archive:
                 continue
             folded.append(path)
             owners.add(name.owner)
-            inode = path.stat().st_ino
-            if name.kind == GAUGE or inode in inodes:  # two names of one file: a crash while it was given back
+            if name.kind == GAUGE:
                 continue
-            inodes.add(inode)
             file = ValueFile(path, name)
             for series, value in file.read(self._table):
                 sums[series] = sums.get(series, 0.0) + value
@@ -89,14 +86,16 @@ class Archive:
         Only possible for owners without a start time. A new process that came later has made a file of its own by now, which must
         not be replaced: then the moved one is really the dead process's.
         """
+        original = self._directory / path.name.partition(_SEPARATOR)[2]
+        if original.exists() and path.samefile(original):  # a crash came between the two lines at the end
+            path.unlink()
+            return True
         if name.owner.started is not None or not name.owner.alive():
             return False
-        original = self._directory / path.name.partition(_SEPARATOR)[2]
         try:
             os.link(path, original)
         except FileExistsError:
-            if not path.samefile(original):
-                return False
+            return False
         path.unlink()
         return True
 

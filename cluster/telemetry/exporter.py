@@ -19,9 +19,10 @@ from socketserver import ThreadingTCPServer
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder, gzip_accepted
+from prometheus_client.exposition import gzip_accepted
 
 from cluster.telemetry.aggregate import NodeCollector
+from cluster.telemetry.exposition import encode
 
 _log = logging.getLogger(__name__)
 
@@ -61,9 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"see /metrics and /healthz\n")
 
     def _metrics(self) -> None:
-        encode, content_type = choose_encoder(self.headers.get("Accept", ""))
         try:
-            body = encode(self.server.registry)
+            body, content_type = encode(self.server.registry, self.headers.get("Accept", ""))
         except (OSError, ValueError):  # the folder is gone, the disk fails, the archive is damaged
             _log.exception("the node's metrics can't be read")
             self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", b"the metrics can't be read\n")
