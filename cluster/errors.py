@@ -64,6 +64,13 @@ class MethodNotAllowed(InvalidRequest):
     status = 405
 
 
+class RequestTimeout(InvalidRequest):
+    """The request itself did not arrive in time."""
+
+    status = 408
+    default_code = "request_timeout"
+
+
 class Conflict(InvalidRequest):
     """The object exists already, or is in a state that forbids the change."""
 
@@ -73,6 +80,13 @@ class Conflict(InvalidRequest):
 class RequestTooLarge(InvalidRequest):
     status = 413
     default_code = "request_too_large"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body is not JSON, or is compressed."""
+
+    status = 415
+    default_code = "unsupported_content_type"
 
 
 # --- the caller may not ---------------------------------------------------------------------------------------------------

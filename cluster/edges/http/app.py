@@ -1,0 +1,149 @@
+"""The HTTP edge as one ASGI application. Translation only: every decision is made further inside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from cluster.config.schema import HttpSettings
+from cluster.edges.http.admin import Admin, Directory
+from cluster.edges.http.exchange import ClientGone, Exchange
+from cluster.edges.http.generation import Generation
+from cluster.edges.http.internal_error import internal_error
+from cluster.edges.http.models import Models
+from cluster.edges.http.routes import Access, Route, RouteTable
+from cluster.edges.http.service import Readiness, ServiceEndpoints
+from cluster.errors import OssatureError, PermissionDenied
+from cluster.identity.principal import Principal
+from cluster.inference.service import Inference
+from cluster.telemetry import logs
+
+_log = logging.getLogger(__name__)
+
+Authenticate = Callable[[str | None, str | None, str | None], Awaitable[Principal]]
+"""Secret, ``OpenAI-Organization``, ``OpenAI-Project`` → who it is."""
+
+
+def build_app(
+    *,
+    inference: Inference,
+    authenticate: Authenticate,
+    directory: Directory,
+    settings: HttpSettings,
+    readiness: Callable[[], Readiness],
+    status: Callable[[Principal], Awaitable[dict[str, Any]]],
+) -> ASGIApp:
+    """The application, ready to be served by uvicorn or by a Ray Serve ingress. Opens nothing; all arguments are the caller's."""
+    return HttpEdge(
+        authenticate, _routes(Generation(inference, settings), Models(inference), Admin(directory, status, settings), readiness)
+    )
+
+
+class HttpEdge:
+    def __init__(self, authenticate: Authenticate, routes: RouteTable) -> None:
+        self._authenticate = authenticate
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "http":
+            await self._handle(Exchange(scope, receive, send))
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _handle(self, exchange: Exchange) -> None:
+        with logs.bound(request_id=exchange.request_id):
+            try:
+                error = await self._outcome(exchange)
+                if error is not None:
+                    await exchange.fail(error)
+            except ClientGone:
+                _log.debug("The client went away")
+
+    async def _outcome(self, exchange: Exchange) -> OssatureError | None:
+        """Serve the request; what is to be told of a failure. Raises once an answer has begun: the server then breaks it off."""
+        try:
+            await self._serve(exchange)
+        except ClientGone:
+            raise
+        except OssatureError as error:
+            if exchange.started:
+                raise
+            return error
+        except Exception:
+            if exchange.started:
+                raise
+            _log.exception("A request failed")
+            return internal_error(exchange.request_id)
+        return None
+
+    async def _serve(self, exchange: Exchange) -> None:
+        route, parameters = self._routes.find(exchange)
+        if route.access is Access.PUBLIC:
+            await route.handler(exchange, **parameters)
+            return
+        principal = await self._authenticate(
+            _bearer(exchange.header("authorization")), exchange.header("openai-organization"), exchange.header("openai-project")
+        )
+        exchange.principal = principal
+        _require(route.access, principal)
+        with logs.bound(org_id=principal.org_id or None):
+            await route.handler(exchange, **parameters)
+
+
+def _routes(generation: Generation, models: Models, admin: Admin, readiness: Callable[[], Readiness]) -> RouteTable:
+    service = ServiceEndpoints(readiness, lambda: table.routes)
+    organization = "/admin/v1/organizations/{org_id}"
+    table = RouteTable(
+        [
+            Route("GET", "/", Access.PUBLIC, service.index, "What is here"),
+            Route("GET", "/healthz", Access.PUBLIC, service.health, "Whether this gateway lives"),
+            Route("GET", "/readyz", Access.PUBLIC, service.ready, "Whether every model has a replica"),
+            Route("GET", "/openapi.json", Access.PUBLIC, service.openapi, "This description"),
+            Route("POST", "/v1/chat/completions", Access.ORGANIZATION, generation.chat, "Answer a conversation", "ChatFields"),
+            Route("POST", "/v1/completions", Access.ORGANIZATION, generation.completion, "Continue a text", "CompletionFields"),
+            Route("GET", "/v1/models", Access.ORGANIZATION, models.list, "List models"),
+            Route("GET", "/v1/models/{model_id:path}", Access.ORGANIZATION, models.retrieve, "Describe a model"),
+            Route(
+                "POST",
+                "/admin/v1/organizations",
+                Access.ADMIN,
+                admin.create_organization,
+                "Create an organization",
+                "NewOrganization",
+            ),
+            Route("GET", "/admin/v1/organizations", Access.ADMIN, admin.list_organizations, "List organizations"),
+            Route("GET", organization, Access.ADMIN, admin.get_organization, "Describe an organization"),
+            Route("POST", f"{organization}/projects", Access.ADMIN, admin.create_project, "Create a project", "NewProject"),
+            Route("GET", f"{organization}/projects", Access.ADMIN, admin.list_projects, "List projects"),
+            Route("POST", f"{organization}/keys", Access.ADMIN, admin.create_key, "Create a key", "NewApiKey"),
+            Route("GET", f"{organization}/keys", Access.ADMIN, admin.list_keys, "List keys"),
+            Route("DELETE", "/admin/v1/keys/{key_id}", Access.ADMIN, admin.revoke_key, "Revoke a key"),
+            Route("GET", "/admin/v1/status", Access.ADMIN, admin.status, "The cluster's state"),
+        ]
+    )
+    return table
+
+
+def _require(access: Access, principal: Principal) -> None:
+    if access is Access.ADMIN and not principal.admin:
+        raise PermissionDenied("This needs an admin key.")
+    if access is Access.ORGANIZATION and principal.admin:
+        raise PermissionDenied("An admin key cannot use models. Create a key of an organization for that.")
+
+
+def _bearer(authorization: str | None) -> str | None:
+    scheme, _, secret = (authorization or "").partition(" ")
+    return secret.strip() or None if scheme.lower() == "bearer" else None
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

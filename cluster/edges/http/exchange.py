@@ -1,0 +1,175 @@
+"""One HTTP request and its answer, over plain ASGI: reading within bounds, answering in OpenAI's shape."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from starlette.types import Message, Receive, Scope, Send
+
+from cluster.errors import OssatureError, RequestTimeout, RequestTooLarge, UnsupportedMediaType
+from cluster.identity.principal import Principal
+
+Header = tuple[bytes, bytes]
+
+_API_VERSION = b"2020-10-01"
+_DRAIN_BYTES = 128 << 20
+_DRAIN_S = 2.0
+"""What is still read of a refused body, so that a client which writes before it reads gets to see the refusal."""
+
+
+class ClientGone(Exception):
+    """The client closed its connection before the answer was complete."""
+
+
+class Exchange:
+    """Made per request. ``principal`` is set once the caller is known; ``finished`` once the whole answer has been sent."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.request_id = f"req_{secrets.token_hex(16)}"
+        self.method: str = scope["method"]
+        self.path = _path(scope)
+        self.principal: Principal | None = None
+        self.extra_headers: list[Header] = []
+        self.started = False
+        self.finished = False
+        self.receive = receive
+        self._send = send
+        self._began = time.monotonic()
+        self._headers: Mapping[bytes, bytes] = dict(reversed(scope["headers"]))
+        self._body_read = False
+
+    def header(self, name: str) -> str | None:
+        """The first header of this name (lower case), or ``None``."""
+        value = self._headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def caller(self) -> Principal:
+        assert self.principal is not None, "the route must require a key"
+        return self.principal
+
+    # --- the request's body -----------------------------------------------------------------------------------------------
+
+    async def read_json(self, limit_bytes: int, timeout_s: float) -> bytes:
+        """The whole body. Raises 408, 413, 415 errors as early as they are known, and :class:`ClientGone`."""
+        self._check_content_type()
+        announced = self.header("content-length")
+        if announced is not None and announced.isdecimal() and int(announced[:20]) > limit_bytes:
+            raise _too_large(limit_bytes)
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self._body_read:
+                    chunk = await self._receive_chunk()
+                    size += len(chunk)
+                    if size > limit_bytes:
+                        raise _too_large(limit_bytes)
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise RequestTimeout(f"The request body did not arrive within {timeout_s:g} seconds.") from None
+        return b"".join(chunks)
+
+    async def _receive_chunk(self) -> bytes:
+        message = await self.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        self._body_read = not message.get("more_body", False)
+        chunk: bytes = message.get("body", b"")
+        return chunk
+
+    def _check_content_type(self) -> None:
+        media_type, _, parameters = (self.header("content-type") or "application/json").partition(";")
+        if media_type.strip().lower() != "application/json":
+            raise UnsupportedMediaType(f"Content-Type must be 'application/json', not '{media_type.strip()[:100]}'.")
+        charset = parameters.strip().lower()
+        if charset.startswith("charset=") and charset[8:].strip('"') not in ("utf-8", "utf8"):
+            raise UnsupportedMediaType("The request body must be encoded in UTF-8.")
+        if (self.header("content-encoding") or "identity").lower() != "identity":
+            raise UnsupportedMediaType("Compressed request bodies are not supported.")
+
+    # --- the answer -------------------------------------------------------------------------------------------------------
+
+    async def respond(self, body: bytes, *, status: int = 200, headers: Iterable[Header] = ()) -> None:
+        """Answer with one JSON body."""
+        unread = self._has_unread_body()
+        await self.start(
+            status,
+            [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                *([(b"connection", b"close")] if unread else []),
+                *headers,
+            ],
+        )
+        await self.send_body(b"" if self.method == "HEAD" else body, last=not unread)
+        if unread:
+            await self._drain()
+            await self.send_body(b"", last=True)
+
+    async def respond_object(self, value: object, *, status: int = 200) -> None:
+        await self.respond(msgspec.json.encode(value), status=status)
+
+    async def fail(self, error: OssatureError) -> None:
+        """Answer with an error in OpenAI's shape."""
+        await self.respond(msgspec.json.encode(error.body()), status=error.status, headers=retry_headers(error))
+
+    async def start(self, status: int, headers: Iterable[Header]) -> None:
+        self.started = True
+        await self._transmit({"type": "http.response.start", "status": status, "headers": [*headers, *self._standard_headers()]})
+
+    async def send_body(self, body: bytes, *, last: bool) -> None:
+        """Raises :class:`ClientGone`. Waits while the client reads too slowly."""
+        await self._transmit({"type": "http.response.body", "body": body, "more_body": not last})
+        self.finished = self.finished or last
+
+    async def _transmit(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError:
+            raise ClientGone from None
+
+    def _standard_headers(self) -> list[Header]:
+        headers = [
+            (b"x-request-id", self.request_id.encode()),
+            (b"openai-version", _API_VERSION),
+            (b"openai-processing-ms", str(round((time.monotonic() - self._began) * 1000)).encode()),
+            *self.extra_headers,
+        ]
+        if self.principal is not None and self.principal.org_id:
+            headers.append((b"openai-organization", self.principal.org_id.encode()))
+        return headers
+
+    def _has_unread_body(self) -> bool:
+        return not self._body_read and ((self.header("content-length") or "0") != "0" or b"transfer-encoding" in self._headers)
+
+    async def _drain(self) -> None:
+        left = _DRAIN_BYTES
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                while left > 0 and not self._body_read:
+                    left -= len(await self._receive_chunk())
+        except TimeoutError:
+            return
+
+
+def retry_headers(error: OssatureError) -> list[Header]:
+    """``Retry-After`` in whole seconds for everybody, and in milliseconds for OpenAI's clients."""
+    if error.retry_after_s is None:
+        return []
+    seconds = max(1, -int(-error.retry_after_s // 1))
+    return [(b"retry-after", str(seconds).encode()), (b"retry-after-ms", str(max(1, round(error.retry_after_s * 1000))).encode())]
+
+
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    prefix: str = scope.get("root_path", "")
+    return path[len(prefix) :] or "/" if prefix and path.startswith(prefix) else path
+
+
+def _too_large(limit_bytes: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The request body is larger than the limit of {limit_bytes} bytes.")
