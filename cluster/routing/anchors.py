@@ -46,7 +46,7 @@ def estimated_tokens(length_bytes: int) -> int:
 
 @dataclass(slots=True)
 class _Block:
-    """A prefix that was seen: requests through it lately, paths that left it, and the depth of the anchor of what runs through it."""
+    """A prefix that was seen: recent requests with it, paths that branched off behind it, depth of the anchor of its path."""
 
     window: int
     requests: int

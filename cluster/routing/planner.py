@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from cluster.config.schema import RoutingSettings
 from cluster.routing.anchors import AnchorChooser, estimated_tokens
 from cluster.routing.chain import prefix_chain_offloaded
@@ -12,14 +9,11 @@ from cluster.routing.ticket import RouteTicket
 
 
 class RoutePlanner:
-    """Makes tickets. One per gateway, used on its event loop; ``clock`` is a steady clock in seconds."""
+    """Makes tickets. One per gateway, used on its event loop."""
 
-    def __init__(self, settings: RoutingSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: RoutingSettings) -> None:
         self._settings = settings
-        self._clock = clock
-        self._anchors = AnchorChooser(
-            settings.index_entries, settings.min_affinity_tokens, settings.block_bytes, settings.load_factor
-        )
+        self._anchors = AnchorChooser(settings.index_entries, settings.min_affinity_tokens, settings.block_bytes)
 
     @property
     def remembered_blocks(self) -> int:

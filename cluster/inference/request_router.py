@@ -1,0 +1,124 @@
+"""The routing policy as a request router of Ray Serve: what gateways' handles to an engine deployment choose replicas with.
+
+Serve makes one router per handle and calls it on the handle's event loop: ``choose_replicas`` for an order, then it tries the
+ranks one by one (from its queue length cache, asking the replica where that is missing or full), sends the request, and calls
+``on_request_routed`` once a replica has accepted it. A replica that is full refuses; Serve then asks for a new order. So the limit
+of a replica holds over all gateways, and what this router knows of loads only has to be good, not right.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
+
+from cluster.routing.policies import LeastLoaded, PrefixAffinity
+from cluster.routing.policy import Candidate
+from cluster.routing.slow_start import ramp_weight
+from cluster.routing.ticket import Affinity, RouteTicket
+
+DEFAULT_LOAD_FACTOR = 1.25
+DEFAULT_SLOW_START_S = 30.0
+
+
+class _Seat:
+    """A running replica as this router sees it."""
+
+    __slots__ = ("candidate", "in_flight", "replica", "since_s")
+
+    def __init__(self, replica: RunningReplica, since_s: float) -> None:
+        self.replica = replica
+        self.since_s = since_s
+        self.in_flight = 0
+        self.candidate = Candidate(replica.replica_id.unique_id)
+
+
+class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
+    """Orders replicas by ``PrefixAffinity`` for the :class:`RouteTicket` in the call's keyword argument ``ticket``.
+
+    Calls without a ticket go by least load. On routing the ticket gets ``replica_id``, ``rank``, ``affinity`` and ``decision_s``;
+    the caller reads them from the object it passed in, since the router runs in its process.
+    """
+
+    def initialize_state(self, load_factor: float = DEFAULT_LOAD_FACTOR, slow_start_s: float = DEFAULT_SLOW_START_S) -> None:
+        """Called by Serve with ``request_router_kwargs``, before the first replica is known."""
+        self._policy = PrefixAffinity(load_factor, LeastLoaded())
+        self._slow_start_s = slow_start_s
+        self._seats: dict[str, _Seat] = {}
+
+    def update_replicas(self, replicas: list[RunningReplica]) -> None:
+        """Serve's broadcast of running replicas: all of them, each time something about one changes."""
+        super().update_replicas(replicas)
+        now_s = time.monotonic()
+        # Those that are there when a gateway starts are warm for all it knows, and other gateways treat them so.
+        since_s = now_s if self._seats else now_s - self._slow_start_s
+        seats: dict[str, _Seat] = {}
+        for replica in replicas:
+            unique_id = replica.replica_id.unique_id
+            seat = self._seats.get(unique_id) or _Seat(replica, since_s)
+            seat.replica = replica
+            seat.candidate.stats = replica.routing_stats
+            seats[unique_id] = seat
+        self._seats = seats
+
+    async def choose_replicas(
+        self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
+    ) -> list[list[RunningReplica]]:
+        """One replica per rank, since within a rank Serve takes the shortest queue whatever the order."""
+        started_s = time.perf_counter()
+        ticket = RouteTicket()
+        if pending_request is not None:
+            # Without it Serve asks again at once, for as long as all replicas are full.
+            pending_request.routing_context.should_backoff = True
+            ticket = _ticket_of(pending_request) or ticket
+
+        now_s = time.monotonic()
+        candidates = []
+        for replica in candidate_replicas:
+            seat = self._seats.get(replica.replica_id.unique_id)
+            if seat is None:
+                continue
+            candidate = seat.candidate
+            # Serve's count covers other gateways too, but is forgotten after ten quiet seconds; ours never is.
+            candidate.load = max(self.replica_queue_len_cache.get(replica.replica_id) or 0, seat.in_flight)
+            candidate.weight = ramp_weight(now_s - seat.since_s, self._slow_start_s)
+            candidates.append(candidate)
+        order = self._policy.choose(ticket, candidates, now_s)
+        ranks = [[self._seats[candidate.replica_id].replica] for candidate in order]
+        ticket.decision_s += time.perf_counter() - started_s
+        return ranks
+
+    def on_send_request(self, replica_id: ReplicaID) -> None:
+        """A request is on its way to a replica."""
+        super().on_send_request(replica_id)
+        seat = self._seats.get(replica_id.unique_id)
+        if seat is not None:
+            seat.in_flight += 1
+
+    def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
+        """A replica has accepted the request. Its end may have been reported already, so nothing is counted here."""
+        ticket = _ticket_of(pending_request)
+        if ticket is not None:
+            _fill_in(ticket, replica_id.unique_id)
+
+    def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
+        """A request has ended, was refused, or could not be sent."""
+        seat = self._seats.get(replica_id.unique_id)
+        if seat is not None and seat.in_flight > 0:
+            seat.in_flight -= 1
+
+
+def _ticket_of(pending_request: PendingRequest) -> RouteTicket | None:
+    ticket = pending_request.kwargs.get("ticket")
+    return ticket if isinstance(ticket, RouteTicket) else None
+
+
+def _fill_in(ticket: RouteTicket, replica_id: str) -> None:
+    ticket.replica_id = replica_id
+    if replica_id in ticket.home_order:
+        ticket.rank = ticket.home_order.index(replica_id)
+        ticket.affinity = Affinity.HOME if ticket.rank == 0 else Affinity.SPILLED
+    else:
+        ticket.rank = None
+        ticket.affinity = Affinity.NONE
