@@ -1,0 +1,204 @@
+"""One real cluster for all end-to-end tests: two replicas of the demo model, a private second model, both edges."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import httpx
+import openai
+import pytest
+import yaml
+
+from cluster.config.schema import DatabaseSettings
+from cluster.identity.directory import Directory
+from cluster.identity.principal import Principal
+from cluster.store.database import Database
+from cluster.store.schema import upgrade
+from tests.openai_schema import SchemaOracle
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEMO = REPOSITORY / ".models" / "gpt-oss-demo"
+BENCH = REPOSITORY / ".models" / "bench-qwen3"
+START_TIMEOUT_S = 420.0
+IN_MEMORY_PERIOD_S = 60.0
+
+
+@dataclass(frozen=True)
+class RunningCluster:
+    """A started cluster and what a client needs. ``beta_org`` owns the private model ``bench-qwen3``."""
+
+    http: str
+    grpc: str
+    metrics: str
+    api_key: str
+    admin_key: str
+    beta_org: str
+    beta_key: str
+    data_dir: Path
+    config: Path
+    pid: int
+    run_id: str
+
+    def client(self, key: str | None = None, **options: object) -> openai.OpenAI:
+        """The official client, with its strict response validation on."""
+        return openai.OpenAI(
+            base_url=f"{self.http}/v1",
+            api_key=key or self.api_key,
+            _strict_response_validation=True,
+            max_retries=0,
+            timeout=120,
+            **options,  # type: ignore[arg-type]
+        )
+
+    def raw(self, key: str | None = None) -> httpx.Client:
+        return httpx.Client(base_url=self.http, headers={"Authorization": f"Bearer {key or self.api_key}"}, timeout=120, trust_env=False)
+
+    def channel(self) -> grpc.Channel:
+        return grpc.insecure_channel(self.grpc)
+
+    def scrape(self) -> str:
+        return httpx.get(self.metrics, timeout=30, trust_env=False).raise_for_status().text
+
+    def admin(self) -> httpx.Client:
+        return self.raw(self.admin_key)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def require_models() -> None:
+    for folder, command in ((DEMO, "models.demo.expand"), (BENCH, "models.bench.make")):
+        if not (folder / "config.json").exists():
+            subprocess.run([sys.executable, "-m", command], cwd=REPOSITORY, check=True)  # noqa: S603
+
+
+async def _organization_of_the_private_model(data_dir: Path) -> str:
+    """Made before the start, as an administrator would before naming it in the configuration."""
+    url = f"sqlite+aiosqlite:///{data_dir / 'ossature.db'}"
+    await upgrade(url)
+    database = Database.open(url, DatabaseSettings())
+    try:
+        admin = Principal(org_id="", project_id="", key_id="test", admin=True)
+        return (await Directory(database).create_organization(admin, "Beta")).id
+    finally:
+        await database.close()
+
+
+def write_config(folder: Path, data_dir: Path, beta_org: str) -> Path:
+    environment = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    engine = {"dtype": "bfloat16", "enforce_eager": True, "block_size": 32, "max_num_seqs": 16, "max_model_len": 8192}
+    config = {
+        "name": "end-to-end",
+        "data_dir": str(data_dir),
+        "http": {"port": free_port()},
+        "grpc": {"port": free_port()},
+        "metrics": {"port": free_port()},
+        "ray": {"num_cpus": 4},
+        "identity": {"development_organization": "Alpha"},
+        "prompt_cache": {"in_memory_period_s": IN_MEMORY_PERIOD_S},
+        "models": [
+            {
+                "id": "gpt-oss-demo",
+                "source": str(DEMO),
+                "replicas": 2,
+                "max_ongoing_requests": 32,
+                "placement": {"cpus_per_worker": 0.5},
+                "environment": environment,
+                "engine": engine | {"kv_cache_memory_bytes": 268435456, "prefix_cache_retention_interval": 256},
+            },
+            {
+                "id": "bench-qwen3",
+                "source": str(BENCH),
+                "organization": beta_org,
+                "placement": {"cpus_per_worker": 0.5},
+                "environment": environment,
+                "engine": engine | {"kv_cache_memory_bytes": 536870912, "load_format": "dummy", "max_model_len": 4096},
+            },
+        ],
+    }
+    path = folder / "cluster.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def start(config: Path, data_dir: Path, log: Path) -> subprocess.Popen[bytes]:
+    """``ossature serve`` as a user starts it; returns when it has written its endpoints."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OSSATURE_")} | {"OMP_NUM_THREADS": "1"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("ossature")), "serve", "--config", str(config)],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not (data_dir / "endpoints.json").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is None:
+                stop(process)
+            pytest.fail(f"the cluster did not start:\n{log.read_text(errors='replace')[-4000:]}")
+        time.sleep(0.3)
+    return process
+
+
+def stop(process: subprocess.Popen[bytes], timeout_s: float = 90.0) -> None:
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout_s)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    require_models()
+    folder = tmp_path_factory.mktemp("cluster")
+    data_dir = folder / "data"
+    data_dir.mkdir()
+    beta_org = asyncio.run(_organization_of_the_private_model(data_dir))
+    config = write_config(folder, data_dir, beta_org)
+    process = start(config, data_dir, folder / "serve.log")
+    try:
+        endpoints = json.loads((data_dir / "endpoints.json").read_text())
+        admin = httpx.Client(
+            base_url=endpoints["http"], headers={"Authorization": f"Bearer {endpoints['admin_key']}"}, trust_env=False, timeout=30
+        )
+        made = admin.post(f"/admin/v1/organizations/{beta_org}/keys", json={"name": "beta"})
+        assert made.status_code in (200, 201), made.text
+        yield RunningCluster(
+            http=endpoints["http"],
+            grpc=endpoints["grpc"],
+            metrics=endpoints["metrics"],
+            api_key=endpoints["api_key"],
+            admin_key=endpoints["admin_key"],
+            beta_org=beta_org,
+            beta_key=made.json()["key"],
+            data_dir=data_dir,
+            config=config,
+            pid=process.pid,
+            run_id=json.loads((data_dir / "serve.json").read_text())["run_id"],
+        )
+    finally:
+        stop(process)
+
+
+@pytest.fixture(scope="session")
+def oracle() -> SchemaOracle:
+    return SchemaOracle.load()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that kill parts of the shared cluster come last."""
+    items.sort(key=lambda item: item.get_closest_marker("chaos") is not None)

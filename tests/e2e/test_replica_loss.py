@@ -1,0 +1,146 @@
+"""SIGKILL of an engine replica under load: what had no byte yet is answered by the other one, a started stream ends with an error."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cluster.runtime import processes
+from tests.e2e.conftest import RunningCluster
+
+pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
+
+MODEL = "gpt-oss-demo"
+REPLACED_WITHIN_S = 240.0
+
+
+@dataclass
+class Outcome:
+    """What a client saw. ``error`` is the error event's code, ``finish`` the finish reason."""
+
+    bytes_seen: bool = False
+    finish: str | None = None
+    error: str | None = None
+    status: int = 200
+    events: list[str] = field(default_factory=list)
+
+
+def engine_replicas(running: RunningCluster) -> list[int]:
+    found = []
+    for pid in processes.of_run(running.run_id):
+        try:
+            name = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except FileNotFoundError:
+            continue
+        if name.startswith(b"ray::ServeReplica:ossature:engine:gpt-oss-demo"):
+            found.append(pid)
+    return found
+
+
+def stream(running: RunningCluster, number: int, tokens: int) -> Outcome:
+    outcome = Outcome()
+    body = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": f"Conversation {number}. " + "the shop sells apples and pears. " * 180}],
+        "stream": True,
+        "max_completion_tokens": tokens,
+        "ignore_eos": True,
+    }
+    with running.raw() as client, client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        outcome.status = answer.status_code
+        for line in answer.iter_lines():
+            if not line.startswith("data: ") or line == "data: [DONE]":
+                continue
+            event = json.loads(line.removeprefix("data: "))
+            outcome.events.append(line)
+            if "error" in event:
+                outcome.error = event["error"]["code"]
+            else:
+                outcome.bytes_seen = True
+                outcome.finish = event["choices"][0]["finish_reason"] or outcome.finish
+    return outcome
+
+
+def test_sigkill_under_load_loses_no_request_without_a_byte(running: RunningCluster) -> None:
+    replicas = engine_replicas(running)
+    assert len(replicas) == 2
+    stop = threading.Event()
+    short: list[Outcome] = []
+
+    def steady(worker: int) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            short.append(stream(running, worker * 1000 + number, 8))
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        long = [pool.submit(stream, running, -number, 1500) for number in range(8)]
+        workers = [pool.submit(steady, worker) for worker in range(4)]
+        time.sleep(4)
+        os.kill(replicas[0], signal.SIGKILL)
+        time.sleep(6)
+        stop.set()
+        for worker in workers:
+            worker.result()
+        streams = [future.result() for future in long]
+
+    outcomes = short + streams
+    assert all(outcome.status == 200 for outcome in outcomes)
+    lost = [outcome for outcome in outcomes if outcome.error and not outcome.bytes_seen]
+    assert lost == []
+    assert all(outcome.finish or outcome.error == "engine_failed" for outcome in outcomes)
+    cut = [outcome for outcome in streams if outcome.error]
+    assert cut, "the killed replica held no stream: the test has shown nothing"
+    assert len(cut) < len(streams), "streams of the surviving replica ended too"
+
+
+def test_a_killed_replica_leaves_no_process_and_is_replaced(running: RunningCluster) -> None:
+    deadline = time.monotonic() + REPLACED_WITHIN_S
+    while True:
+        status = running.admin().get("/admin/v1/status").json()
+        replicas = next(model["replicas"] for model in status["models"] if model["id"] == MODEL)
+        if len(replicas) == 2:
+            break
+        assert time.monotonic() < deadline, "the replica was not replaced"
+        time.sleep(1)
+    cores = [pid for pid in processes.of_run(running.run_id) if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(cores) == 3, "an engine process outlived its replica"
+
+
+def test_a_dead_engine_process_is_noticed_and_its_replica_replaced(running: RunningCluster) -> None:
+    def cores() -> set[int]:
+        return {pid for pid in processes.of_run(running.run_id) if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+    before = cores()
+    counters = counted(running)
+    os.kill(min(before), signal.SIGKILL)
+    deadline = time.monotonic() + REPLACED_WITHIN_S
+    while len(cores()) < len(before) or min(before) in cores():
+        assert time.monotonic() < deadline, "the engine was not replaced"
+        time.sleep(1)
+    while not running.raw().get("/readyz").status_code == 200:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    answer = running.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}])
+    assert answer.choices[0].finish_reason
+    after = counted(running)
+    assert all(after.get(name, 0.0) >= value for name, value in counters.items()), "a counter went backward"
+
+
+def counted(running: RunningCluster) -> dict[str, float]:
+    """Every counter sample of a scrape."""
+    samples = {}
+    for line in running.scrape().splitlines():
+        name = line.split("{", 1)[0].split(" ", 1)[0]
+        if name.endswith(("_total", "_count", "_bucket")) and not line.startswith("#"):
+            key, value = line.rsplit(" ", 1)
+            samples[key] = float(value)
+    return samples

@@ -1,0 +1,39 @@
+"""OpenAI's own description as an oracle for bodies. It lies beside the repository; a clone without it skips with a reason."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+DESCRIPTION = Path(__file__).resolve().parents[2] / "shared" / "openai" / "openapi.yaml"
+
+
+class SchemaOracle:
+    """Says what in a body contradicts a component schema of the description."""
+
+    def __init__(self, document: Any) -> None:
+        self._registry: Registry[Any] = Registry().with_resource(
+            "urn:openai", Resource(contents=document, specification=DRAFT202012)
+        )
+
+    @classmethod
+    def load(cls) -> SchemaOracle:
+        if not DESCRIPTION.exists():
+            pytest.skip("OpenAI's openapi.yaml is not beside this clone (shared/openai/openapi.yaml)")
+        return _loaded()
+
+    def problems(self, component: str, body: object) -> list[str]:
+        validator = Draft202012Validator({"$ref": f"urn:openai#/components/schemas/{component}"}, registry=self._registry)
+        return [f"{list(error.absolute_path)}: {error.message[:300]}" for error in validator.iter_errors(body)]
+
+
+@cache
+def _loaded() -> SchemaOracle:
+    return SchemaOracle(yaml.load(DESCRIPTION.read_text(), Loader=yaml.CSafeLoader))  # noqa: S506 - a safe loader, in C
