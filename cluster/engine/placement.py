@@ -1,8 +1,8 @@
 """What one engine replica reserves in Ray, and which of vLLM's executors fits it.
 
-A replica that stays on one node (strategy ``STRICT_PACK``, the default) is one bundle: the replica's actor holds all its GPUs, and
-vLLM's workers are child processes of it (``mp``, or ``uni`` for a single one). A replica that may span nodes is one bundle a worker,
-and the workers are Ray actors (``ray``), each in its bundle; the replica's own actor shares the first bundle without a GPU.
+A replica that stays on one node (strategy ``STRICT_PACK``, the default) is one bundle: the replica's actor holds all its GPUs,
+and vLLM's workers are child processes of it (``mp``, or ``uni`` for a single one). A replica that may span nodes is one bundle a
+worker, and the workers are Ray actors (``ray``), each in its bundle; the replica's own actor shares the first bundle without a GPU.
 Expert parallelism divides the same workers and changes nothing here.
 """
 

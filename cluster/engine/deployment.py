@@ -1,0 +1,140 @@
+"""One engine replica as Ray Serve hosts it: streams frames to gateways, answers health checks, counts its load.
+
+A plain class: ``cluster/app.py`` makes the deployment of it. It works with any :class:`~cluster.engine.contract.Engine`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+import msgspec
+
+from cluster.config.schema import ModelSettings, RelaySettings
+from cluster.engine.coalesce import coalesced
+from cluster.engine.cold_start import PhaseReport
+from cluster.engine.contract import Engine, EngineRequest, Frame
+from cluster.engine.isolation_watch import IsolationWatch, Observation
+from cluster.engine.observer import EngineObserver, SilentObserver
+
+logger = logging.getLogger("ossature.engine.replica")
+
+
+class EngineReplica:
+    """Hosts one engine. ``rank`` is the replica's number among those of its model (Serve's replica rank).
+
+    ``engine`` is vLLM unless given.
+    """
+
+    def __init__(
+        self,
+        model: ModelSettings,
+        relay: RelaySettings,
+        *,
+        rank: int = 0,
+        observer: EngineObserver | None = None,
+        engine: Engine | None = None,
+        watch: IsolationWatch | None = None,
+    ) -> None:
+        self._model = model
+        self._relay = relay
+        self._observer = observer or SilentObserver()
+        self._watch = watch or IsolationWatch()
+        self._engine = engine or self._vllm(rank)
+        self._encoder = msgspec.msgpack.Encoder()
+        self._running = 0
+        self._waiting = 0
+        self._death_reported = False
+
+    def _vllm(self, rank: int) -> Engine:
+        from cluster.engine.vllm.engine import VllmEngine
+
+        return VllmEngine(self._model, rank=rank, on_phase=self._phase_ended)
+
+    def _phase_ended(self, report: PhaseReport) -> None:
+        self._observer.cold_start_phase(self._model.id, report.phase, report.seconds)
+
+    async def start(self) -> None:
+        """Load the model and warm it up. Raises when the engine can't serve."""
+        await self._engine.start()
+
+    async def stop(self) -> None:
+        """End every process of the engine. Idempotent."""
+        await self._engine.stop()
+
+    async def check_health(self) -> None:
+        """Called by Serve. Raises when the engine is dead: Serve then replaces this replica."""
+        try:
+            await self._engine.check_health()
+        except Exception:
+            if not self._death_reported:
+                self._death_reported = True
+                self._observer.engine_died(self._model.id)
+            raise
+
+    def record_routing_stats(self) -> dict[str, int]:
+        """Called by Serve for its request router: requests that produce tokens, and those that have none yet."""
+        return {"running": self._running, "waiting": self._waiting}
+
+    async def stream(self, request: EngineRequest, ticket: object | None = None) -> AsyncGenerator[bytes, None]:
+        """Answer a request with frames in MessagePack: the first at once, later ones hold what has piled up since.
+
+        ``ticket`` is for the router, which sees the arguments of the call. Closing the generator aborts the request.
+        """
+        frames = coalesced(self._observed(request), self._relay.max_buffered_bytes)
+        async for frame in frames:
+            yield self._encoder.encode(frame)
+
+    async def _observed(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
+        """The engine's frames, counted and judged on the way."""
+        observation = self._watch.begin(request.org_tag, request.cache_salt, alone=_is_alone(request.body))
+        self._waiting += 1
+        started = False
+        try:
+            async with aclosing(_closable(self._engine.generate(request))) as frames:
+                async for frame in frames:
+                    if not started:
+                        started = True
+                        self._waiting -= 1
+                        self._running += 1
+                    if frame.usage is not None:
+                        self._judge(request, observation, frame.usage.cached_tokens)
+                    yield frame
+        finally:
+            self._watch.drop(observation)
+            if started:
+                self._running -= 1
+            else:
+                self._waiting -= 1
+
+    def _judge(self, request: EngineRequest, observation: Observation, cached_tokens: int) -> None:
+        if self._watch.end(observation, cached_tokens):
+            logger.critical(
+                "request %s found %d cached tokens that its organization can't have put there",
+                request.request_id,
+                cached_tokens,
+            )
+            self._observer.cross_org_hit(self._model.id)
+        if observation.judged:
+            self._observer.isolation_judged(self._model.id)
+
+
+class _Shape(msgspec.Struct):
+    n: int | None = None
+    prompt: msgspec.Raw = msgspec.Raw(b"")
+
+
+def _is_alone(body: bytes) -> bool:
+    """Whether a request has one prompt and one sequence: others can find their own blocks in the cache."""
+    try:
+        shape = msgspec.json.decode(body, type=_Shape)
+    except msgspec.DecodeError:
+        return False
+    return (shape.n or 1) == 1 and not bytes(shape.prompt).lstrip().startswith(b"[")
+
+
+def _closable(frames: AsyncIterator[Frame]) -> AsyncGenerator[Frame, None]:
+    if not isinstance(frames, AsyncGenerator):
+        raise TypeError("an engine's frames must be an async generator: closing it is how a request is aborted")
+    return frames

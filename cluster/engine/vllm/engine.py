@@ -1,0 +1,218 @@
+"""vLLM as an :class:`~cluster.engine.contract.Engine`: ``AsyncLLM`` and vLLM's own OpenAI serving classes, in this process.
+
+Chat templates, Harmony, tool and reasoning parsers, structured outputs and log probabilities are vLLM's. What is ours: identity of
+the answer, salt and priority, OpenAI's exact shapes, usage and timing, faults, and the life of the engine's processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from typing import Any
+
+from cluster.config.schema import ModelSettings
+from cluster.engine.cold_start import ColdStart, OnPhase, Phase
+from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Frame, Operation
+from cluster.engine.processes import EngineProcesses
+from cluster.engine.vllm import arguments, faults, payloads
+from cluster.engine.vllm.environment import engine_environment
+from cluster.engine.vllm.patches.startup_phases import KV_CACHE, LOAD_WEIGHTS, UTILITY
+from cluster.engine.vllm.requests import to_vllm
+from cluster.engine.vllm.warm_up import warm_up
+
+logger = logging.getLogger("ossature.engine")
+
+SHUTDOWN_TIMEOUT_S = 5.0
+
+
+class VllmEngine:
+    """One engine. ``rank`` tells this replica's metrics from those of the model's other replicas."""
+
+    def __init__(self, model: ModelSettings, *, rank: int = 0, on_phase: OnPhase | None = None) -> None:
+        self._model = model
+        self._rank = rank
+        self._on_phase = on_phase or (lambda report: None)
+        self._processes = EngineProcesses()
+        # The kernel ends engine processes with the thread that made them (patches/parent_death.py), so this one thread lives as
+        # long as the engine. Building the engine blocks for its whole cold start, which the event loop must not.
+        self._launcher = ThreadPoolExecutor(1, thread_name_prefix="engine-launcher")
+        self._llm: Any = None
+        self._serving: Any = None
+
+    # --- life -------------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Import vLLM, start its processes, load the model, warm it up. Raises what vLLM raises when it can't."""
+        for name, value in engine_environment(self._model).items():
+            os.environ.setdefault(name, value)
+        cold_start = ColdStart(self._model.id, self._on_phase)
+        loop = asyncio.get_running_loop()
+        try:
+            with cold_start.phase(Phase.IMPORT):
+                namespace = await loop.run_in_executor(self._launcher, self._import)
+            began_s = cold_start.now_s()
+            self._llm = await loop.run_in_executor(self._launcher, self._launch, namespace)
+            self._processes.adopt(multiprocessing.active_children())
+            await self._report_launch(cold_start, cold_start.now_s() - began_s)
+            with cold_start.phase(Phase.SERVING):
+                self._serving = await self._build_serving(namespace)
+            with cold_start.phase(Phase.WARM_UP):
+                await warm_up(self, self._model.id)
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _import(self) -> Any:
+        from cluster.engine.vllm.plugin import patch_front_end
+
+        namespace = arguments.build(self._model)
+        patch_front_end()
+        return namespace
+
+    def _launch(self, namespace: Any) -> Any:
+        from vllm import AsyncEngineArgs
+
+        from cluster.engine.vllm.metered import MeteredAsyncLLM
+        from cluster.engine.vllm.stat_logger import replica_stat_logger
+
+        return MeteredAsyncLLM.from_engine_args(
+            AsyncEngineArgs.from_cli_args(namespace), stat_loggers=[replica_stat_logger(self._rank)]
+        )
+
+    async def _report_launch(self, cold_start: ColdStart, seconds: float) -> None:
+        """Split the launch into what the engine core has measured, and the rest: starting processes that import vLLM again."""
+        inside = await self._llm.engine_core.call_utility_async(UTILITY)
+        cold_start.report(Phase.PROCESSES, max(seconds - sum(inside.values()), 0.0))
+        cold_start.report(Phase.LOAD_WEIGHTS, inside[LOAD_WEIGHTS])
+        cold_start.report(Phase.KV_CACHE, inside[KV_CACHE])
+
+    async def _build_serving(self, namespace: Any) -> Any:
+        from starlette.datastructures import State
+        from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+
+        state = State()
+        await init_app_state(self._llm, state, namespace, await self._llm.get_supported_tasks())
+        return state
+
+    async def stop(self) -> None:
+        """End every process of the engine. Idempotent."""
+        llm, self._llm, self._serving = self._llm, None, None
+        loop = asyncio.get_running_loop()
+        try:
+            if llm is not None:
+                await loop.run_in_executor(self._launcher, llm.shutdown, SHUTDOWN_TIMEOUT_S)
+        finally:
+            self._processes.kill()
+            self._launcher.shutdown(wait=False)
+
+    async def check_health(self) -> None:
+        """Raises when vLLM has given up or one of its processes is gone."""
+        if self._llm is None:
+            raise RuntimeError(f"the engine of {self._model.id} is not running")
+        self._processes.check()
+        await self._llm.check_health()
+
+    def unfinished_requests(self) -> int:
+        """Requests that vLLM is working on or has waiting."""
+        return 0 if self._llm is None else int(self._llm.get_num_unfinished_requests())
+
+    # --- requests -----------------------------------------------------------------------------------------------------------
+
+    async def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
+        """See :class:`~cluster.engine.contract.Engine`."""
+        from cluster.engine.vllm.metered import RequestMeter
+
+        if request.deadline_unix_s is not None and time.time() >= request.deadline_unix_s:
+            yield Frame(fault=faults.DEADLINE)
+            return
+        if self._llm is None:
+            yield Frame(fault=faults.ENGINE_DEAD)
+            return
+        meter = RequestMeter()
+        answer = self._streamed(request, meter) if request.stream else self._whole(request, meter)
+        try:
+            async with aclosing(answer):
+                async for frame in answer:
+                    yield frame
+        except Exception as error:  # noqa: BLE001  # whatever vLLM raises becomes a fault; defects are logged
+            yield Frame(fault=self._fault(request, meter, error))
+        finally:
+            await meter.close()
+
+    async def _streamed(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
+        understand = payloads.chat_event if request.operation is Operation.CHAT else payloads.completion_event
+        with meter.active():
+            result = await self._ask(request)
+        if not isinstance(result, AsyncIterator):
+            yield Frame(fault=faults.from_response(result.error.model_dump(), request.operation, started=False))
+            return
+        events: AsyncGenerator[str, None] = result  # type: ignore[assignment]
+        usage: Mapping[str, Any] = {}
+        async with aclosing(events):
+            async for text in events:
+                event = understand(text)
+                if event.payload is not None:
+                    yield Frame(payloads=[event.payload])
+                elif event.usage is not None:
+                    usage = event.usage
+                elif event.error is not None:
+                    if meter.error is not None:
+                        raise meter.error
+                    yield Frame(fault=self._refusal(request, meter, event.error))
+                    return
+        yield Frame(usage=_usage(meter, usage), timing=_timing(meter))
+
+    async def _whole(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
+        with meter.active():
+            result = await self._ask(request)
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError  # vLLM has taken the cancellation for an answer
+        body = result.model_dump()
+        if "error" in body:
+            yield Frame(fault=self._refusal(request, meter, body["error"]))
+            return
+        if payloads.aborted(body):
+            yield Frame(fault=faults.ENGINE_DEAD)
+            return
+        rebuild = payloads.chat_body if request.operation is Operation.CHAT else payloads.completion_body
+        yield Frame(payloads=[rebuild(body)], usage=_usage(meter, body["usage"]), timing=_timing(meter))
+
+    async def _ask(self, request: EngineRequest) -> Any:
+        """vLLM's serving class: an iterator of events, a response object or an error object."""
+        if request.operation is Operation.CHAT:
+            return await self._serving.openai_serving_chat.create_chat_completion(to_vllm(request))
+        return await self._serving.openai_serving_completion.create_completion(to_vllm(request))
+
+    def _fault(self, request: EngineRequest, meter: Any, error: Exception) -> Any:
+        fault = faults.from_exception(error, request.operation, started=meter.started)
+        if fault is faults.INTERNAL:
+            logger.error("request %s failed", request.request_id, exc_info=error)
+        return fault
+
+    def _refusal(self, request: EngineRequest, meter: Any, error: Mapping[str, Any]) -> Any:
+        fault = faults.from_response(error, request.operation, started=meter.started)
+        if fault is faults.INTERNAL:
+            logger.error("request %s failed in vLLM: %s", request.request_id, error.get("type"))
+        return fault
+
+
+def _usage(meter: Any, reported: Mapping[str, Any]) -> EngineUsage:
+    details = reported.get("completion_tokens_details") or {}
+    return EngineUsage(
+        prompt_tokens=meter.prompt_tokens,
+        completion_tokens=meter.completion_tokens,
+        cached_tokens=meter.cached_tokens,
+        reasoning_tokens=details.get("reasoning_tokens") or 0,
+    )
+
+
+def _timing(meter: Any) -> EngineTiming | None:
+    timing: EngineTiming | None = meter.timing
+    return timing
