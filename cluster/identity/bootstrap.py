@@ -5,7 +5,8 @@ Idempotent, so that a cluster can do it at every start and several processes can
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -19,28 +20,36 @@ from cluster.identity.secrets import is_secret, new_secret, secret_hash
 from cluster.store.database import Database
 from cluster.store.tables import ApiKeyRow, OrganizationRow, ProjectRow
 
-
-@dataclass(frozen=True, slots=True)
-class Bootstrapped:
-    organization: Organization
-    key: ApiKey
-    admin_key: ApiKey
+EnsuredT = TypeVar("EnsuredT")
 
 
-async def ensure(database: Database, name: str, *, key_secret: str, admin_secret: str) -> Bootstrapped:
-    """See to it that an organization, a key of its default project and an admin key exist, with these secrets.
+async def ensure_admin_key(database: Database, secret: str) -> ApiKey:
+    """See to it that an admin key with this secret exists.
 
-    Raises :class:`Conflict` when one of the secrets belongs to something else or was revoked, ``ValueError`` when one does not
-    look like a key (:func:`cluster.identity.secrets.new_secret` makes them).
+    Raises :class:`Conflict` when the secret belongs to something else or was revoked, ``ValueError`` when it does not look like a
+    key (:func:`cluster.identity.secrets.new_secret` makes them).
+    """
+
+    async def attempt(session: AsyncSession) -> ApiKey:
+        return ApiKey.of(await _ensure_key(session, secret, "Administration", None))
+
+    return await _ensured(database, secret, attempt)
+
+
+async def ensure_organization(database: Database, name: str, secret: str) -> tuple[Organization, ApiKey]:
+    """See to it that an organization of this name, and a key of its default project with this secret, exist.
+
+    Raises what :func:`ensure_admin_key` raises.
     """
     name = clean_name(name)
-    if not (is_secret(key_secret) and is_secret(admin_secret)):
-        raise ValueError("a secret must be sk-… with 16 to 197 letters, digits, - or _")
-    try:
-        return await _ensure(database, name, key_secret, admin_secret)
-    except IntegrityError:
-        # Another process was faster; now everything is there.
-        return await _ensure(database, name, key_secret, admin_secret)
+
+    async def attempt(session: AsyncSession) -> tuple[Organization, ApiKey]:
+        found = await session.scalar(select(OrganizationRow).where(OrganizationRow.name == name))
+        organization = found or await repository.add_organization(session, name)
+        project = await repository.project(session, organization.id, None)
+        return Organization.of(organization), ApiKey.of(await _ensure_key(session, secret, "Development", project))
+
+    return await _ensured(database, secret, attempt)
 
 
 async def create_admin_key(database: Database, name: str) -> NewKey:
@@ -51,14 +60,16 @@ async def create_admin_key(database: Database, name: str) -> NewKey:
         return NewKey(ApiKey.of(await repository.add_key(session, secret, name, None)), secret)
 
 
-async def _ensure(database: Database, name: str, key_secret: str, admin_secret: str) -> Bootstrapped:
-    async with database.transaction() as session:
-        found = await session.scalar(select(OrganizationRow).where(OrganizationRow.name == name))
-        organization = found or await repository.add_organization(session, name)
-        project = await repository.project(session, organization.id, None)
-        key = await _ensure_key(session, key_secret, "Development", project)
-        admin_key = await _ensure_key(session, admin_secret, "Administration", None)
-        return Bootstrapped(Organization.of(organization), ApiKey.of(key), ApiKey.of(admin_key))
+async def _ensured(database: Database, secret: str, attempt: Callable[[AsyncSession], Awaitable[EnsuredT]]) -> EnsuredT:
+    if not is_secret(secret):
+        raise ValueError("a secret must be sk-… with 16 to 197 letters, digits, - or _")
+    try:
+        async with database.transaction() as session:
+            return await attempt(session)
+    except IntegrityError:
+        # Another process was faster; now everything is there.
+        async with database.transaction() as session:
+            return await attempt(session)
 
 
 async def _ensure_key(session: AsyncSession, secret: str, name: str, project: ProjectRow | None) -> ApiKeyRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,5 +36,7 @@ def store_errors() -> Iterator[None]:
         raise
     except (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+            raise  # SQLite's driver files faulty statements under operations
         logger.debug("database failure: %s: %s", type(cause).__name__, cause)
         raise StoreError("The cluster's database is unavailable. Try again.") from error

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Protocol
 
@@ -56,8 +56,7 @@ class LedgerEntry:
     duration_s: float
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name, value in self.to_row().items():
             if isinstance(value, str):
                 valid = 0 < len(value) <= LABEL_LENGTH and value.isascii() and value.isprintable()
             elif isinstance(value, int):
@@ -65,7 +64,14 @@ class LedgerEntry:
             else:
                 valid = isinstance(value, float) and math.isfinite(value) and value >= 0
             if not valid:
-                raise ValueError(f"{field.name}: {value!r} can't be in the ledger")
+                raise ValueError(f"{name}: {value!r} can't be in the ledger")
+
+    def to_row(self) -> dict[str, object]:
+        """Values by column."""
+        return {name: getattr(self, name) for name in _COLUMNS}
+
+
+_COLUMNS = tuple(field.name for field in fields(LedgerEntry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +166,7 @@ class UsageLedger:
         error: StoreError | None = None
         try:
             async with self._database.transaction() as session:
-                await (await session.connection()).execute(self._insert, [asdict(entry) for entry, _ in group])
+                await (await session.connection()).execute(self._insert, [entry.to_row() for entry, _ in group])
         except StoreError as failure:
             error = failure
         except Exception as failure:
