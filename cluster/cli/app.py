@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cluster.cli import chat, configuration, keys, models, organizations, projects
+from cluster.cli import chat, configuration, keys, models, organizations, projects, serve, status
 
 app = typer.Typer(
     name="ossature",
@@ -16,6 +16,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="A self-hosted serving cluster for open-weight models. Exit codes and variables: docs/cli.md.",
 )
+app.command("serve")(serve.serve)
+app.command("status")(status.status)
+app.command("stop")(serve.stop)
 app.add_typer(organizations.app, name="org")
 app.add_typer(projects.app, name="project")
 app.add_typer(keys.app, name="key")

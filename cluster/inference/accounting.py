@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from cluster.engine.contract import EngineTiming, EngineUsage
+from cluster.errors import OssatureError
 from cluster.identity.principal import Principal
 from cluster.inference.usage import Usage
 from cluster.routing.ticket import RouteTicket
+from cluster.telemetry import labels
 
-logger = logging.getLogger(__name__)
-
-#: Outcome of a request whose client went away; nginx's name for it, no HTTP status of its own.
-CLIENT_GONE = "client_gone"
+#: Status of a request whose client went away before the answer was complete: nginx's, HTTP has none.
+CLIENT_GONE_STATUS = 499
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """What is known of a finished request. ``outcome``: ``ok``, an error code, or ``client_gone``. Times in seconds.
+    """What is known of a finished request. ``code``: ``ok``, ``cancelled`` or the error's (``telemetry.labels``). Times in seconds.
 
     Token counts of an answer that was cut short are those known by then: the engine tells usage only with the last frame.
     """
@@ -30,7 +30,7 @@ class RequestRecord:
     principal: Principal
     model: str
     edge: str
-    outcome: str
+    code: str
     status: int
     exact: EngineUsage | None
     shown: Usage | None
@@ -38,7 +38,6 @@ class RequestRecord:
     ticket: RouteTicket | None
     started_unix_s: float
     duration_s: float
-    ttft_s: float | None
     tpot_s: float | None
 
 
@@ -50,6 +49,8 @@ class Recorder(Protocol):
     def routed(self, model: str, ticket: RouteTicket) -> None: ...
 
     def retried(self, model: str, reason: str) -> None: ...
+
+    def first_token(self, model: str, edge: str, seconds: float) -> None: ...
 
     async def finished(self, record: RequestRecord) -> None:
         """Returns when the record is durable. Must not raise: an answer is not lost for its bookkeeping."""
@@ -88,11 +89,28 @@ class RequestMeter:
         self._recorder.retried(self._model, reason)
 
     def first_token(self) -> None:
+        """The first piece of a streamed answer is here."""
         self._first_token = self._monotonic()
+        self._recorder.first_token(self._model, self._edge, self._first_token - self._started)
 
-    async def finish(
+    async def completed(self, exact: EngineUsage, shown: Usage, timing: EngineTiming | None) -> None:
+        """The answer is complete."""
+        await self._finish(labels.OK, 200, exact, shown, timing)
+
+    async def failed(self, error: BaseException) -> None:
+        """The request ended with ``error``; a cancelled task means that its client went away."""
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            await self.cancelled()
+        else:
+            await self._finish(labels.code_of(error), error.status if isinstance(error, OssatureError) else 500)
+
+    async def cancelled(self) -> None:
+        """The client went away."""
+        await self._finish(labels.CANCELLED, CLIENT_GONE_STATUS)
+
+    async def _finish(
         self,
-        outcome: str,
+        code: str,
         status: int,
         exact: EngineUsage | None = None,
         shown: Usage | None = None,
@@ -102,18 +120,16 @@ class RequestMeter:
             return
         self._done = True
         now = self._monotonic()
-        ttft_s = tpot_s = None
-        if self._first_token is not None:
-            ttft_s = self._first_token - self._started
-            if exact is not None and exact.completion_tokens > 1:
-                tpot_s = (now - self._first_token) / (exact.completion_tokens - 1)
+        tpot_s = None
+        if self._first_token is not None and exact is not None and exact.completion_tokens > 1:
+            tpot_s = (now - self._first_token) / (exact.completion_tokens - 1)
         await self._recorder.finished(
             RequestRecord(
                 request_id=self._request_id,
                 principal=self._principal,
                 model=self._model,
                 edge=self._edge,
-                outcome=outcome,
+                code=code,
                 status=status,
                 exact=exact,
                 shown=shown,
@@ -121,7 +137,6 @@ class RequestMeter:
                 ticket=self.ticket,
                 started_unix_s=self._started_unix_s,
                 duration_s=now - self._started,
-                ttft_s=ttft_s,
                 tpot_s=tpot_s,
             )
         )

@@ -9,7 +9,7 @@ import msgspec
 
 from cluster.engine.contract import EngineUsage, Frame, Operation
 from cluster.errors import DeadlineExceeded, EngineFailed, OssatureError
-from cluster.inference.accounting import CLIENT_GONE, RequestMeter
+from cluster.inference.accounting import RequestMeter
 from cluster.inference.attempt import Opened
 from cluster.inference.faults import error_of
 from cluster.inference.usage import Usage
@@ -17,7 +17,6 @@ from cluster.prompt_cache.rules import shown_cached_tokens
 from cluster.relay.contract import ReplicaLost
 
 _CHUNK_OBJECT = {Operation.CHAT: b"chat.completion.chunk", Operation.COMPLETION: b"text_completion"}
-_CLIENT_GONE_STATUS = 499
 
 
 class _Head(msgspec.Struct):
@@ -87,7 +86,7 @@ class AnswerStream:
             raise await self._fail(error_of(frame.fault))
         assert frame.usage is not None
         self._usage = shown(frame.usage)
-        await self._meter.finish("ok", 200, frame.usage, self._usage, frame.timing)
+        await self._meter.completed(frame.usage, self._usage, frame.timing)
         self._free()
         tail = [*frame.payloads, self._usage_chunk(self._usage)] if self._include_usage else frame.payloads
         if tail:
@@ -98,7 +97,7 @@ class AnswerStream:
             return
         self._free()
         await self._opened.stream.cancel()
-        await self._meter.finish(CLIENT_GONE, _CLIENT_GONE_STATUS)
+        await self._meter.cancelled()
 
     async def _next_frame(self) -> Frame:
         try:
@@ -116,7 +115,7 @@ class AnswerStream:
     async def _fail(self, error: OssatureError) -> OssatureError:
         self._free()
         await self._opened.stream.cancel()
-        await self._meter.finish(error.code or error.type, error.status)
+        await self._meter.failed(error)
         return error
 
     def _free(self) -> None:

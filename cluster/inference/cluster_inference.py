@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from cluster.admission.concurrency import ConcurrencyLimit
 from cluster.config.schema import AdmissionSettings, ModelSettings
 from cluster.engine.contract import EngineRequest
-from cluster.errors import EngineFailed, ModelNotFound, OssatureError, Overloaded, PermissionDenied
+from cluster.errors import DeadlineExceeded, EngineFailed, ModelNotFound, Overloaded, PermissionDenied
 from cluster.identity.principal import Principal
-from cluster.inference.accounting import CLIENT_GONE, Recorder, RequestMeter
+from cluster.inference.accounting import Recorder, RequestMeter
 from cluster.inference.answer_stream import AnswerStream, shown
 from cluster.inference.attempt import Opened, open_answer
 from cluster.inference.faults import error_of
@@ -68,12 +68,9 @@ class ClusterInference:
         begun = await self._begin(principal, request, call)
         try:
             return await self._whole(begun)
-        except OssatureError as error:
-            await begun.meter.finish(error.code or error.type, error.status)
-            raise
-        except BaseException:
+        except BaseException as error:
             await begun.opened.stream.cancel()
-            await begun.meter.finish(CLIENT_GONE, 499)
+            await begun.meter.failed(error)
             raise
         finally:
             begun.release()
@@ -102,13 +99,15 @@ class ClusterInference:
                     frame = await anext(begun.opened.frames)
             except ReplicaLost:
                 raise EngineFailed("The replica that served this request stopped. Please retry.") from None
+            except TimeoutError:
+                raise DeadlineExceeded("The request's deadline passed before the answer was finished.") from None
             payloads += frame.payloads
         if frame.fault is not None:
             raise error_of(frame.fault)
         if len(payloads) != 1 or frame.usage is None:
             raise EngineFailed("The engine gave no answer.")
         usage = shown(frame.usage)
-        await begun.meter.finish("ok", 200, frame.usage, usage, frame.timing)
+        await begun.meter.completed(frame.usage, usage, frame.timing)
         body = b'%b,"usage":%b}' % (payloads[0].rstrip()[:-1], usage.to_json())
         return Completion(begun.request_id, body, usage, begun.route)
 
@@ -121,7 +120,7 @@ class ClusterInference:
         meter = RequestMeter(self._recorder, principal, model.id, call.edge, request_id)
         release: Callable[[], None] | None = None
         try:
-            release = self._limit.acquire(principal.org_id)
+            release = self._limit.acquire(principal.org_id).release
             timeout_s = min(self._admission.request_timeout_s, call.timeout_s or self._admission.request_timeout_s)
             deadline = asyncio.get_running_loop().time() + timeout_s
             if not self._has_replica(model.id):
@@ -141,14 +140,8 @@ class ClusterInference:
             opened, ticket = await open_answer(self._relay, model.id, engine_request, plan.ticket, deadline, meter)
             if opened.first.fault is not None:
                 raise error_of(opened.first.fault)
-        except OssatureError as error:
-            await meter.finish(error.code or error.type, error.status)
-            if release is not None:
-                release()
-            raise
         except BaseException as error:
-            cancelled = isinstance(error, asyncio.CancelledError)
-            await meter.finish(CLIENT_GONE if cancelled else "internal_error", 499 if cancelled else 500)
+            await meter.failed(error)
             if release is not None:
                 release()
             raise

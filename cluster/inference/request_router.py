@@ -13,6 +13,7 @@ from typing import Any
 
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
+from cluster.relay.replicas import PROCESS_VIEW
 from cluster.routing.policies import LeastLoaded, PrefixAffinity
 from cluster.routing.policy import Candidate
 from cluster.routing.slow_start import ramp_weight
@@ -46,13 +47,18 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         self._policy = PrefixAffinity(load_factor, LeastLoaded())
         self._slow_start_s = slow_start_s
         self._seats: dict[str, _Seat] = {}
+        self._started_s: float | None = None
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
         """Serve's broadcast of running replicas: all of them, each time something about one changes."""
         super().update_replicas(replicas)
         now_s = time.monotonic()
-        # Those that are there when a gateway starts are warm for all it knows, and other gateways treat them so.
-        since_s = now_s if self._seats else now_s - self._slow_start_s
+        if self._started_s is None and replicas:
+            self._started_s = now_s
+        # No slow start for those that a new gateway finds, which are warm for all it knows, nor for those that come up with them,
+        # which are no colder than the others.
+        newcomer = self._started_s is not None and now_s - self._started_s > self._slow_start_s
+        since_s = now_s if newcomer else now_s - self._slow_start_s
         seats: dict[str, _Seat] = {}
         for replica in replicas:
             unique_id = replica.replica_id.unique_id
@@ -61,6 +67,7 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
             seat.candidate.stats = replica.routing_stats
             seats[unique_id] = seat
         self._seats = seats
+        PROCESS_VIEW.publish(self._deployment_id.name, seats)
 
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None

@@ -50,7 +50,8 @@ def check_ports(config: ClusterConfig) -> None:
             except OSError as error:
                 variable = "OSSATURE_" + setting.upper().replace(".", "__")
                 raise StartError(
-                    f"{setting}: cannot listen on {host}:{port} ({error.strerror}). Set another port, for example {variable}={port + 1}."
+                    f"{setting}: cannot listen on {host}:{port} ({error.strerror}). "
+                    f"Set another port, for example {variable}={port + 1}."
                 ) from None
 
 
@@ -76,6 +77,6 @@ def _located(model: ModelSettings) -> ModelSettings:
     if model.source.startswith((".", "/", "~")):
         raise StartError(
             f"models: the folder {model.source} of {model.id!r} does not exist. "
-            "For the models of this repository run `make models`; otherwise set its source to a folder or a Hugging Face repository id."
+            "For the models of this repository run `make models`; otherwise name a folder or a Hugging Face repository id."
         )
     return model

@@ -33,6 +33,7 @@ class ColdStart:
 
     replica: str
     model: str
+    pid: int
     started_unix_s: float
     phases: dict[str, float]
     done: bool = False
@@ -71,10 +72,10 @@ class Supervisor:
         await asyncio.gather(*(exporter.alive.remote() for exporter in self._exporters.values()))
         return bool(self._exporters)
 
-    async def begin(self, replica: str, model: str, started_unix_s: float) -> None:
+    async def begin(self, replica: str, model: str, pid: int, started_unix_s: float) -> None:
         while len(self._cold_starts) >= _MAX_COLD_STARTS:
             del self._cold_starts[next(iter(self._cold_starts))]
-        self._cold_starts[replica] = ColdStart(replica, model, started_unix_s, {})
+        self._cold_starts[replica] = ColdStart(replica, model, pid, started_unix_s, {})
 
     async def phase(self, replica: str, phase: str, seconds: float) -> None:
         if replica in self._cold_starts:

@@ -176,6 +176,22 @@ CROSS_ORG_HITS = Metric(
     labels=("model",),
     example="increase(ossature_cross_org_hits_total[1h]) > 0",
 )
+ISOLATION_JUDGED = Metric(
+    "ossature_isolation_judged_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Requests that were the first of their organization and salt on an engine, and so were checked for a cross-organization hit.",
+    labels=("model",),
+    example="increase(ossature_cross_org_hits_total[1h]) / increase(ossature_isolation_judged_total[1h])",
+)
+ENGINE_DEATHS = Metric(
+    "ossature_engine_deaths_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Engines that stopped while their replica ran; each replica is replaced.",
+    labels=("model",),
+    example="increase(ossature_engine_deaths_total[1h]) > 0",
+)
 DISCONNECTS = Metric(
     "ossature_client_disconnects_total",
     Kind.COUNTER,
@@ -283,6 +299,8 @@ ALL: tuple[Metric, ...] = (
     ERRORS,
     RETRIES,
     CROSS_ORG_HITS,
+    ISOLATION_JUDGED,
+    ENGINE_DEATHS,
     DISCONNECTS,
     SLOW_CONSUMERS,
     REPLICAS_READY,

@@ -21,7 +21,7 @@ RETRY_REASONS = frozenset({"replica_lost", "no_capacity"})
 AUTH_REASONS = frozenset(
     {"missing", "malformed", "unknown", "revoked", "expired", "wrong_organization", "wrong_project", "unavailable"}
 )
-COLD_START_PHASES = frozenset({"import", "engine", "serving", "warm_up", "total"})
+COLD_START_PHASES = frozenset({"import", "processes", "load_weights", "kv_cache", "serving", "warm_up"})
 
 ORGANIZATIONS_FILE = "organizations"
 

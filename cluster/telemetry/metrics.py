@@ -186,13 +186,24 @@ class EngineMetrics:
         multiprocess.install()
         self._models = frozenset(models)
         self._cross_org_hits = Family(counter(catalog.CROSS_ORG_HITS, registry))
+        self._judged = Family(counter(catalog.ISOLATION_JUDGED, registry))
+        self._deaths = Family(counter(catalog.ENGINE_DEATHS, registry))
         self._cold_start = Family(gauge(catalog.COLD_START, registry))
-        self._cross_org_hits.create(self._models)
+        for counted in (self._cross_org_hits, self._judged, self._deaths):
+            counted.create(self._models)
         self._cold_start.create(self._models, labels.COLD_START_PHASES)
 
     def cross_org_hit(self, model: str) -> None:
         """A cached prefix of one organization was used for another: isolation is broken."""
         self._cross_org_hits(labels.known(model, self._models, labels.UNKNOWN)).inc()
+
+    def isolation_judged(self, model: str) -> None:
+        """A request was checked for a cross-organization hit."""
+        self._judged(labels.known(model, self._models, labels.UNKNOWN)).inc()
+
+    def engine_died(self, model: str) -> None:
+        """The engine of this process can't generate any more."""
+        self._deaths(labels.known(model, self._models, labels.UNKNOWN)).inc()
 
     def cold_start_phase(self, model: str, phase: str, seconds: float) -> None:
         """A phase of the start is over. ``phase``: one of ``labels.COLD_START_PHASES``."""

@@ -141,8 +141,8 @@ def test_what_must_be_alerted_on_exists_before_it_happens(metrics: GatewayMetric
     assert registry.get_sample_value("ossature_cross_org_hits_total", {"model": "m"}) == 0
     engine.cross_org_hit("m")
     assert registry.get_sample_value("ossature_cross_org_hits_total", {"model": "m"}) == 1
-    engine.cold_start_phase("m", "engine", 12.5)
-    assert registry.get_sample_value("ossature_engine_cold_start_phase_seconds", {"model": "m", "phase": "engine"}) == 12.5
+    engine.cold_start_phase("m", "load_weights", 12.5)
+    assert registry.get_sample_value("ossature_engine_cold_start_phase_seconds", {"model": "m", "phase": "load_weights"}) == 12.5
 
 
 def test_exactly_the_metrics_of_the_catalog_exist_and_those_marked_so_from_the_start(

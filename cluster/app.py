@@ -1,0 +1,88 @@
+"""The Ray Serve application: every deployment of the cluster and how it scales, in one place.
+
+| Deployment       | Holds                                                  |
+|------------------|--------------------------------------------------------|
+| `gateway`        | HTTP and gRPC edges, identity, admission, router       |
+| `engine:<model>` | one vLLM engine per replica, sharded by its placement  |
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+from ray.serve.config import RequestRouterConfig
+
+from cluster.config.schema import ClusterConfig, ModelSettings, RoutingSettings
+from cluster.edges.gateway import Gateway
+from cluster.engine.placement import place
+from cluster.runtime.served_engine import ServedEngine
+
+NAME = "ossature"
+GATEWAY = "gateway"
+_ROUTER = "cluster.inference.request_router:PrefixRouter"
+_STATS_PERIOD_S = 1.0
+#: How long a request that found every replica full waits before it asks again, at most.
+_MAX_BACKOFF_S = 0.1
+
+
+def engine_deployment_name(model_id: str) -> str:
+    return f"engine:{model_id}"
+
+
+def metrics_directory(config: ClusterConfig) -> Path:
+    return config.data_dir / "metrics"
+
+
+def build(config: ClusterConfig) -> Application:
+    """The application of a prepared configuration (``runtime.preparation``)."""
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(metrics_directory(config))}
+    engines = {model.id: _engine(model, config, environment) for model in config.models}
+    gateway = serve.deployment(serve.ingress()(Gateway)).options(
+        name=GATEWAY,
+        num_replicas=config.gateway.replicas,
+        max_ongoing_requests=config.gateway.max_ongoing_requests,
+        graceful_shutdown_timeout_s=config.gateway.graceful_shutdown_timeout_s,
+        health_check_period_s=2,
+        health_check_timeout_s=30,
+        ray_actor_options={"num_cpus": config.gateway.num_cpus, "runtime_env": {"env_vars": environment}},
+    )
+    return gateway.bind(config, engines)
+
+
+def _engine(model: ModelSettings, config: ClusterConfig, environment: dict[str, str]) -> Application:
+    placement = place(model)
+    actor: dict[str, Any] = {
+        "num_cpus": placement.num_cpus,
+        "num_gpus": placement.num_gpus,
+        "resources": placement.resources,
+        "runtime_env": {"env_vars": environment | model.environment},
+    }
+    options: dict[str, Any] = {}
+    if placement.bundles:
+        options = {"placement_group_bundles": placement.bundles, "placement_group_strategy": placement.strategy}
+    deployment = serve.deployment(ServedEngine).options(
+        name=engine_deployment_name(model.id),
+        num_replicas=model.replicas,
+        max_ongoing_requests=model.max_ongoing_requests,
+        max_queued_requests=model.max_queued_requests,
+        graceful_shutdown_timeout_s=model.graceful_shutdown_timeout_s,
+        health_check_period_s=model.health_check_period_s,
+        health_check_timeout_s=model.health_check_timeout_s,
+        ray_actor_options=actor,
+        request_router_config=RequestRouterConfig(
+            request_router_class=_ROUTER,
+            request_router_kwargs=_router_arguments(config.routing),
+            request_routing_stats_period_s=_STATS_PERIOD_S,
+            max_backoff_s=_MAX_BACKOFF_S,
+        ),
+        **options,
+    )
+    # The engine needs neither the cluster's secret nor its database.
+    return deployment.bind(model, config.relay, config.logging)
+
+
+def _router_arguments(routing: RoutingSettings) -> dict[str, Any]:
+    return {"load_factor": routing.load_factor}

@@ -1,0 +1,34 @@
+"""What the admin API tells of the cluster: models, their replicas, the gateway that answered."""
+
+from __future__ import annotations
+
+from cluster import __version__
+from cluster.config.schema import ClusterConfig
+from cluster.edges.readiness import ModelReadiness
+from cluster.identity.principal import Principal
+
+
+class ClusterStatus:
+    def __init__(self, config: ClusterConfig, readiness: ModelReadiness, gateway: str) -> None:
+        self._config = config
+        self._readiness = readiness
+        self._gateway = gateway
+
+    async def report(self, admin: Principal) -> dict[str, object]:
+        """As this gateway sees it. The edge has checked that the caller is an admin."""
+        return {
+            "object": "cluster.status",
+            "name": self._config.name,
+            "version": __version__,
+            "ready": self._readiness.is_ready(),
+            "gateway": self._gateway,
+            "models": [
+                {
+                    "id": model.id,
+                    "replicas_wanted": model.replicas,
+                    "replicas": sorted(self._readiness.replicas(model.id)),
+                    "organization": model.organization,
+                }
+                for model in self._config.models
+            ],
+        }

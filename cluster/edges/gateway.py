@@ -1,0 +1,82 @@
+"""The gateway deployment: builds the inside for one replica and puts both edges in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+from starlette.types import ASGIApp
+
+from cluster.admission.concurrency import ConcurrencyLimit
+from cluster.config.schema import ClusterConfig
+from cluster.edges.cluster_status import ClusterStatus
+from cluster.edges.grpc.servicer import GrpcEdge
+from cluster.edges.http.app import build_app
+from cluster.edges.readiness import ModelReadiness
+from cluster.identity.authenticator import Authenticator
+from cluster.identity.directory import Directory
+from cluster.inference.cluster_inference import ClusterInference
+from cluster.inference.prefix_planner import PrefixPlanner
+from cluster.inference.recorder import ClusterRecorder
+from cluster.prompt_cache.salt import SaltDeriver
+from cluster.relay.handle import HandleRelay
+from cluster.relay.replicas import PROCESS_VIEW
+from cluster.store.database import Database
+from cluster.store.ledger import UsageLedger
+from cluster.telemetry import logs
+from cluster.telemetry.metrics import GatewayMetrics
+
+
+class Gateway(GrpcEdge):
+    """One gateway replica. ``config`` is prepared: it names a secret and a database."""
+
+    async def __init__(  # type: ignore[misc]  # Ray Serve awaits it
+        self, config: ClusterConfig, engines: dict[str, DeploymentHandle]
+    ) -> None:
+        assert config.secret is not None
+        assert config.database.url is not None
+        logs.configure(config.logging, "gateway")
+        self._config = config
+        self._database = Database.open(config.database.url.get_secret_value(), config.database)
+        self._ledger = UsageLedger(self._database)
+        await self._ledger.start()
+        self._authenticator = Authenticator(self._database, config.identity, time.monotonic)
+        await self._authenticator.start()
+        metrics = GatewayMetrics((model.id for model in config.models), max_organizations=config.metrics.max_organizations)
+        self._readiness = ModelReadiness(
+            {model.id: handle.deployment_id.name for model, handle in ((m, engines[m.id]) for m in config.models)}, PROCESS_VIEW
+        )
+        self._inference = ClusterInference(
+            models={model.id: model for model in config.models},
+            relay=HandleRelay(engines),
+            planner=PrefixPlanner(
+                SaltDeriver(config.secret.get_secret_value().encode(), config.prompt_cache, time.time),
+                config.prompt_cache,
+                config.routing,
+                lambda model: len(self._readiness.replicas(model)),
+            ),
+            limit=ConcurrencyLimit(config.admission.max_concurrent_requests_per_organization),
+            recorder=ClusterRecorder(metrics, self._ledger),
+            admission=config.admission,
+            has_replica=self._readiness.has_replica,
+        )
+        super().__init__(
+            inference=self._inference, authenticate=self._authenticator.authenticate, readiness=self._readiness.is_ready
+        )
+        self._status = ClusterStatus(config, self._readiness, serve.get_replica_context().replica_id.unique_id)
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        return build_app(
+            inference=self._inference,
+            authenticate=self._authenticator.authenticate,
+            directory=Directory(self._database),
+            settings=self._config.http,
+            readiness=self._readiness.report,
+            status=self._status.report,
+        )
+
+    async def __del__(self) -> None:
+        await asyncio.gather(self._authenticator.close(), self._ledger.close())
+        await self._database.close()

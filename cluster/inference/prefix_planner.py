@@ -1,0 +1,40 @@
+"""The planner of the cluster: salt and route from the principal's organization and the prompt's prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cluster.config.schema import PromptCacheSettings, RoutingSettings
+from cluster.identity.principal import Principal
+from cluster.inference.plan import Plan
+from cluster.inference.requests import GenerationRequest
+from cluster.prompt_cache.salt import SaltDeriver
+from cluster.routing.planner import RoutePlanner
+
+
+class PrefixPlanner:
+    """Implements :class:`~cluster.inference.plan.Planner`. One for each gateway, used on its event loop."""
+
+    def __init__(
+        self, salts: SaltDeriver, cache: PromptCacheSettings, routing: RoutingSettings, replica_count: Callable[[str], int]
+    ) -> None:
+        """``replica_count``: how many replicas of a model can be reached now."""
+        self._salts = salts
+        self._default_retention = cache.default_retention
+        self._routes = RoutePlanner(routing)
+        self._replica_count = replica_count
+
+    async def plan(self, principal: Principal, request: GenerationRequest) -> Plan:
+        org_id, model = principal.org_id, request.model
+        retention = request.prompt_cache_retention or self._default_retention
+        canonical = request.canonical_prompt()
+        salt = self._salts.salt(org_id, model, retention, self._salts.anchor_of(org_id, canonical), request.client_cache_salt)
+        root_key = self._salts.routing_key(org_id, retention, request.client_cache_salt, request.prompt_cache_key)
+        ticket = await self._routes.plan(root_key, org_id, model, None, canonical, self._replica_count(model))
+        return Plan(
+            cache_salt=salt,
+            org_tag=self._salts.org_tag(org_id),
+            anchor=ticket.anchor,
+            chain=ticket.chain,
+            prompt_bytes=ticket.prompt_bytes,
+        )

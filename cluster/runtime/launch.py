@@ -1,0 +1,217 @@
+"""Starts the cluster, waits until it serves, keeps it until asked to stop, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cluster.config.schema import ClusterConfig
+from cluster.runtime import processes
+from cluster.runtime.credentials import provide
+from cluster.runtime.endpoints import Endpoints
+from cluster.runtime.preparation import StartError, check_ports, prepare
+from cluster.runtime.run_record import RunLock, RunRecord
+from cluster.runtime.serve_environment import is_confined, serve_environment
+
+if TYPE_CHECKING:
+    from cluster.runtime.supervisor import ColdStart
+
+_POLL_S = 0.5
+_SHUTDOWN_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the start stands. ``step`` is stable text, ``detail`` changes while it runs, ``elapsed_s`` since the start began."""
+
+    step: str
+    detail: str
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    endpoints: Endpoints
+    elapsed_s: float
+
+
+def serve(
+    config: ClusterConfig,
+    *,
+    on_progress: Callable[[Progress], None],
+    on_ready: Callable[[Started], None],
+    stop: threading.Event | None = None,
+) -> None:
+    """Run the cluster in this process's foreground until SIGINT, SIGTERM or ``stop``.
+
+    Raises ``StartError`` and ``AlreadyRunning``; whatever was started by then is ended first.
+    """
+    began = time.monotonic()
+
+    def report(step: str, detail: str = "") -> None:
+        on_progress(Progress(step, detail, time.monotonic() - began))
+
+    stop = stop or threading.Event()
+    config = prepare(config)
+    run_id = secrets.token_hex(8)
+    lock = RunLock(config.data_dir)
+    lock.acquire(RunRecord(os.getpid(), run_id, time.time()))
+    endpoints_file: Path | None = None
+    try:
+        with _stopped_by_signals(stop):
+            check_ports(config)
+            report("database")
+            api_key, admin_key = asyncio.run(provide(config))
+            endpoints = Endpoints.of(config, api_key, admin_key)
+            os.environ.update(serve_environment(config) | {processes.RUN_VARIABLE: run_id})
+            try:
+                _bring_up(config, report, stop)
+                if not stop.is_set():
+                    endpoints_file = endpoints.write(config.data_dir)
+                    on_ready(Started(endpoints, time.monotonic() - began))
+                    stop.wait()
+            finally:
+                if endpoints_file is not None:
+                    endpoints_file.unlink(missing_ok=True)
+                report("stopping")
+                _take_down(config, run_id)
+                report("stopped")
+    finally:
+        lock.release()
+
+
+def _bring_up(config: ClusterConfig, report: Callable[[str, str], None], stop: threading.Event) -> None:
+    # Imported here: Ray Serve reads its environment when it is imported.
+    import ray
+    from ray import serve as ray_serve
+    from ray.serve.config import HTTPOptions, gRPCOptions
+
+    from cluster import app
+    from cluster.edges.grpc import registration
+    from cluster.runtime import supervisor
+
+    report("ray", "starting" if config.ray.address is None else f"connecting to {config.ray.address}")
+    shutil.rmtree(app.metrics_directory(config), ignore_errors=True)
+    app.metrics_directory(config).mkdir(parents=True)
+    confined = is_confined(config)
+    own: dict[str, Any] = {}
+    if config.ray.address is None:
+        own = {
+            "num_cpus": config.ray.num_cpus,
+            "object_store_memory": config.ray.object_store_memory_bytes,
+            "include_dashboard": False,
+        }
+    ray.init(
+        address=config.ray.address or "local",
+        namespace=supervisor.NAMESPACE,
+        log_to_driver=False,
+        configure_logging=False,
+        runtime_env={
+            "worker_process_setup_hook": f"cluster.runtime.worker_setup.{'confined' if confined else 'plain'}",
+        },
+        **own,
+    )
+    report("supervisor", "")
+    keeper = (
+        ray.remote(supervisor.Supervisor)
+        .options(name=supervisor.NAME, num_cpus=0, max_restarts=-1, max_task_retries=3)
+        .remote(config.metrics, str(app.metrics_directory(config)), config.logging)
+    )
+    keeper.watch_nodes.remote()
+    ray.get(keeper.ready.remote())
+
+    report("serve", "")
+    functions = list(registration.SERVICER_FUNCTIONS) if config.grpc.enabled else []
+    ray_serve.start(
+        http_options=HTTPOptions(host=config.http.host, port=config.http.port),
+        grpc_options=gRPCOptions(
+            port=config.grpc.port, grpc_servicer_functions=functions, enable_reflection=config.grpc.reflection
+        ),
+    )
+    ray_serve.run_many(
+        [ray_serve.RunTarget(target=app.build(config), name=app.NAME, route_prefix="/")],
+        wait_for_ingress_deployment_creation=True,
+        wait_for_applications_running=False,
+    )
+    _await_running(config, keeper, report, stop)
+
+
+def _await_running(config: ClusterConfig, keeper: Any, report: Callable[[str, str], None], stop: threading.Event) -> None:
+    """Until the application runs and answers. Raises ``StartError`` with the replicas' own reason when it can't."""
+    import ray
+    from ray import serve as ray_serve
+    from ray.serve.schema import ApplicationStatus
+
+    from cluster import app
+
+    deadline = time.monotonic() + max(model.start_timeout_s for model in config.models)
+    while not stop.is_set():
+        overview = ray_serve.status().applications.get(app.NAME)
+        if overview is not None:
+            if overview.status is ApplicationStatus.RUNNING:
+                break
+            if overview.status in (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY):
+                reasons = [
+                    f"{name}: {deployment.message}" for name, deployment in overview.deployments.items() if deployment.message
+                ]
+                raise StartError("the cluster did not start.\n" + "\n".join(reasons or [overview.message]))
+        report("engines", "; ".join(_cold_start_line(start) for start in ray.get(keeper.cold_starts.remote())))
+        if time.monotonic() > deadline:
+            raise StartError("the engines were not ready within models[].start_timeout_s.")
+        stop.wait(_POLL_S)
+    report("edges", "")
+    while not stop.is_set() and not _answers(config):
+        if time.monotonic() > deadline:
+            raise StartError(f"nothing answers on {config.http.host}:{config.http.port}.")
+        stop.wait(_POLL_S)
+
+
+def _cold_start_line(start: ColdStart) -> str:
+    phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in start.phases.items())
+    return f"{start.model}: {'ready' if start.done else 'loading'}{f' ({phases})' if phases else ''}"
+
+
+def _answers(config: ClusterConfig) -> bool:
+    import httpx
+
+    host = config.http.host if config.http.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
+    try:
+        return httpx.get(f"http://{host}:{config.http.port}/readyz", timeout=2.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _take_down(config: ClusterConfig, run_id: str) -> None:
+    import ray
+
+    if ray.is_initialized():
+        from ray import serve as ray_serve
+
+        # Serve drains its replicas first; a Ray of our own is then ended as a whole, so a drain that hangs must not hold us.
+        drain = threading.Thread(target=ray_serve.shutdown, daemon=True, name="serve-shutdown")
+        drain.start()
+        drain.join(_SHUTDOWN_S)
+        ray.shutdown()
+    if config.ray.address is None:
+        processes.end_all(run_id)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM ask for an orderly end."""
+    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

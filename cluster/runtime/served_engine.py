@@ -1,0 +1,84 @@
+"""The engine replica inside Ray Serve: metrics, logs and the start-up board around :class:`EngineReplica`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Any
+
+import ray
+from ray import serve
+
+from cluster.config.schema import LoggingSettings, ModelSettings, RelaySettings
+from cluster.engine.deployment import EngineReplica
+from cluster.runtime import supervisor
+from cluster.telemetry import logs
+from cluster.telemetry.metrics import EngineMetrics
+
+logger = logging.getLogger(__name__)
+
+
+class _Board:
+    """The supervisor's board, if there is one: a cluster without it starts as well, only less visibly."""
+
+    def __init__(self, replica: str, model: str) -> None:
+        self._replica = replica
+        self._keeper: Any = None
+        try:
+            self._keeper = supervisor.find()
+        except ValueError:
+            logger.warning("no supervisor is running; the cold start of %s is only logged", replica)
+        else:
+            self._keeper.begin.remote(replica, model, os.getpid(), time.time())
+
+    def phase(self, phase: str, seconds: float) -> None:
+        if self._keeper is not None:
+            self._keeper.phase.remote(self._replica, phase, seconds)
+
+    def done(self) -> None:
+        if self._keeper is not None:
+            self._keeper.done.remote(self._replica)
+
+
+class _Observer:
+    """Implements :class:`~cluster.engine.observer.EngineObserver` with Prometheus and the board."""
+
+    def __init__(self, metrics: EngineMetrics, board: _Board) -> None:
+        self._metrics = metrics
+        self._board = board
+
+    def cross_org_hit(self, model: str) -> None:
+        self._metrics.cross_org_hit(model)
+
+    def isolation_judged(self, model: str) -> None:
+        self._metrics.isolation_judged(model)
+
+    def cold_start_phase(self, model: str, phase: str, seconds: float) -> None:
+        self._metrics.cold_start_phase(model, phase, seconds)
+        self._board.phase(phase, seconds)
+
+    def engine_died(self, model: str) -> None:
+        self._metrics.engine_died(model)
+
+
+class ServedEngine(EngineReplica):
+    """One replica of an ``engine:<model>`` deployment."""
+
+    async def __init__(  # type: ignore[misc]  # Ray Serve awaits it
+        self, model: ModelSettings, relay: RelaySettings, logging_settings: LoggingSettings
+    ) -> None:
+        logs.configure(logging_settings, "engine")
+        context = serve.get_replica_context()
+        board = _Board(context.replica_id.unique_id, model.id)
+        super().__init__(model, relay, rank=context.rank.rank, observer=_Observer(EngineMetrics([model.id]), board))
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        board.done()
+        logger.info("replica %s on node %s is ready", context.replica_id.unique_id, ray.get_runtime_context().get_node_id())
+
+    async def __del__(self) -> None:
+        await self.stop()
