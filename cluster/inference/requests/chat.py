@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from pydantic import Field
 
 from cluster.config.schema import Retention
@@ -103,7 +104,7 @@ class ChatCompletionRequest:
             prompt_cache_retention=fields.retention(given),
             client_cache_salt=given.cache_salt,
             _canonical_prompt=_canonical(shape, messages),
-            _engine_body=fields.encode({**fields.engine_fields(given), **_sampling(given), **shape, "messages": messages}),
+            _engine_body=msgspec.json.encode({**fields.engine_fields(given), **_sampling(given), **shape, "messages": messages}),
         )
 
     @property
@@ -175,4 +176,4 @@ def _sampling(given: ChatFields) -> dict[str, object]:
 
 def _canonical(shape: Mapping[str, Any], messages: list[dict[str, object]]) -> bytes:
     head = [shape.get(name) for name in ("reasoning_effort", "tools", "chat_template_kwargs", "response_format")]
-    return b"".join(fields.encode(line) + b"\n" for line in (head, *messages))
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in (head, *messages))

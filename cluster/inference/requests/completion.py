@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
+import msgspec
 from pydantic import Field
 
 from cluster.config.schema import Retention
@@ -69,7 +70,7 @@ class CompletionRequest:
             prompt_cache_retention=fields.retention(given),
             client_cache_salt=given.cache_salt,
             _canonical_prompt=_canonical(prompt),
-            _engine_body=fields.encode(body),
+            _engine_body=msgspec.json.encode(body),
         )
 
     @property

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeVar
 
-import msgspec
 from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError
 
 from cluster.config.schema import Retention
-from cluster.errors import InvalidRequest
 from cluster.inference.requests import json_body, problems
 from cluster.inference.requests.limits import RequestLimits
 
@@ -145,14 +143,6 @@ def engine_fields(fields: GenerationFields) -> dict[str, object]:
     if fields.stop is not None:
         body["stop"] = [fields.stop] if isinstance(fields.stop, str) else fields.stop
     return body
-
-
-def encode(value: object) -> bytes:
-    """Compact JSON. Raises :class:`InvalidRequest` for integers that engines cannot read."""
-    try:
-        return msgspec.json.encode(value)
-    except OverflowError:
-        raise InvalidRequest("The request holds an integer beyond 64 bits.", code="invalid_value") from None
 
 
 def retention(fields: GenerationFields) -> Retention | None:

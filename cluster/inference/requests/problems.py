@@ -60,7 +60,9 @@ def wrong_type(param: str, expected: str, value: object) -> InvalidRequest:
 
 def wrong_value(param: str, value: object, supported: Sequence[str]) -> InvalidRequest:
     return InvalidRequest(
-        f"Invalid value: {_shown(value)}. Supported values are: {_listed(supported)}.", param=param, code="invalid_value"
+        f"Invalid value for '{param}': {_shown(value)}. Supported values are: {_listed(supported)}.",
+        param=param,
+        code="invalid_value",
     )
 
 
