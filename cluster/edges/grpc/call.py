@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-import uuid
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -20,13 +20,13 @@ from cluster.inference.service import Call
 
 REQUEST_ID_KEY = "x-request-id"
 TIMEOUT_KEY = "ossature-timeout-s"
-"""Seconds until the client's deadline. Set by our handlers alone (``handlers.py``), which drop what a client sends under it."""
+"""Seconds until the client's deadline. This and the request id are set by our handlers, which drop what a client sends as them."""
 
+ROUTE_KEY = "x-ossature-route"
 PROCESSING_KEY = "ossature-processing-ms"
 ORGANIZATION_KEY = "openai-organization"
 PROJECT_KEY = "openai-project"
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 
 logger = logging.getLogger(__name__)
@@ -45,15 +45,16 @@ class Context(Protocol):
 
 
 class RpcCall:
-    """A call from its arrival to its status."""
+    """A call from its arrival to its status. ``org_id`` and ``route`` are set once they are known, and told to the client."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._started = perf_counter()
         self._metadata = context.invocation_metadata()
         self._status: Status | None = None
+        self.request_id = self._single(REQUEST_ID_KEY) or new_request_id()
         self.org_id = ""
-        self.request_id = accepted_request_id(self._metadata) or new_request_id()
+        self.route = ""
 
     def credentials(self) -> tuple[str, str | None, str | None]:
         """The API key, and the organization and project that it is asked to act for.
@@ -62,9 +63,7 @@ class RpcCall:
         """
         authorization = self._single("authorization")
         if authorization is None:
-            raise Unauthenticated(
-                "You didn't provide an API key. Send it as metadata: authorization: Bearer YOUR_KEY.", code="missing_api_key"
-            )
+            raise Unauthenticated("You didn't provide an API key. Send it as metadata: authorization: Bearer YOUR_KEY.")
         bearer = _BEARER.fullmatch(authorization.strip())
         if bearer is None:
             raise Unauthenticated("The authorization metadata must have the form: Bearer YOUR_KEY.")
@@ -103,6 +102,8 @@ class RpcCall:
         ]
         if self.org_id:
             trailers.append((ORGANIZATION_KEY, self.org_id))
+        if self.route:
+            trailers.append((ROUTE_KEY, self.route.encode("ascii", errors="replace").decode()))
         if self._status is not None:
             trailers.append((errors.DETAILS_KEY, self._status.SerializeToString()))
         return trailers
@@ -121,13 +122,5 @@ class RpcCall:
         return None
 
 
-def accepted_request_id(metadata: Sequence[tuple[str, str | bytes]]) -> str | None:
-    """The client's own id of the request, if it sent one that is safe to log and to send back."""
-    for key, value in metadata:
-        if key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
-            return value
-    return None
-
-
 def new_request_id() -> str:
-    return f"req_{uuid.uuid4().hex}"
+    return f"req_{secrets.token_hex(16)}"

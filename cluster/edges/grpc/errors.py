@@ -93,15 +93,8 @@ def status_of(error: OssatureError, request_id: str) -> Status:
 
 def defect(request_id: str) -> Status:
     """What a caller learns of an error that is not meant for callers: that there was one, and the id to report it by."""
-    status = Status(
-        code=grpc.StatusCode.INTERNAL.value[0],
-        message=f"The server had an error while processing your request. Report it with the request id {request_id}.",
-    )
-    for detail in (ErrorInfo(reason="SERVER_ERROR", domain=DOMAIN), RequestInfo(request_id=request_id)):
-        packed = Any()
-        packed.Pack(detail)
-        status.details.append(packed)
-    return status
+    message = f"The server had an error while it worked on your request. You may retry it. The request id is {request_id}."
+    return status_of(OssatureError(message, code="internal_error"), request_id)
 
 
 def _duration(seconds: float) -> Duration:

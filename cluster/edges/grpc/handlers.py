@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias, cast
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
-from cluster.edges.grpc.call import REQUEST_ID_KEY, TIMEOUT_KEY, accepted_request_id, new_request_id
+from cluster.edges.grpc.call import REQUEST_ID_KEY, TIMEOUT_KEY, new_request_id
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Metadata = list[tuple[str, str | bytes]]
@@ -72,8 +72,8 @@ class InformedContext:
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
-        sent = list(context.invocation_metadata() or ())
-        self.request_id = accepted_request_id(sent) or new_request_id()
+        self.request_id = new_request_id()
+        sent = context.invocation_metadata() or ()
         self._metadata: Metadata = [(key, value) for key, value in sent if key not in (REQUEST_ID_KEY, TIMEOUT_KEY)]
         self._metadata.append((REQUEST_ID_KEY, self.request_id))
         remaining_s = context.time_remaining()

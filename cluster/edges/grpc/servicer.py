@@ -27,8 +27,8 @@ from cluster.inference.service import Inference, ModelCard
 Authenticate = Callable[[str, str | None, str | None], Awaitable[Principal]]
 """From an API key's secret, and the organization and project to act for, to the caller. Raises ``Unauthenticated``."""
 
-_OFF_LOOP_BYTES = 64 << 10
-"""Requests from this size on are decoded and validated in a thread: at about 10 ms a megabyte they would hold up every stream."""
+_OFF_LOOP_BYTES = 256 << 10
+"""Requests from this size on are decoded and validated in a thread: it takes milliseconds, in which no stream could move."""
 
 _M = TypeVar("_M", bound=Message)
 
@@ -68,6 +68,7 @@ class GrpcEdge:
             principal = await self._principal(rpc)
             typed = await self._chat_request(request, chat_pb2.CreateChatCompletionRequest, requests.completion_body)
             completion = await self._grpc_edge.inference.complete(principal, typed, rpc.origin())
+            rpc.route = completion.route
             return responses.completion(completion.body)
         return chat_pb2.CreateChatCompletionResponse()
 
@@ -79,6 +80,7 @@ class GrpcEdge:
             principal = await self._principal(rpc)
             typed = await self._chat_request(request, chat_pb2.StreamChatCompletionRequest, requests.stream_body)
             stream = await self._grpc_edge.inference.stream(principal, typed, rpc.origin())
+            rpc.route = stream.route
             try:
                 async for payloads in stream:
                     for payload in payloads:

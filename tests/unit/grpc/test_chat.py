@@ -90,7 +90,7 @@ async def test_deadline_of_the_client_reaches_the_inside_and_ends_the_call(edge:
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     timeout_s = edge.inference.asked[0][2].timeout_s
     assert timeout_s is not None
-    assert 0.2 < timeout_s <= 0.5
+    assert 0.2 < timeout_s < 0.6  # on the wire it is rounded up
     await asyncio.wait_for(edge.inference.cancelled.wait(), timeout=1)
 
 
@@ -107,6 +107,7 @@ async def test_answers_tell_request_id_time_and_organization(edge: Edge) -> None
     assert trailers["x-request-id"] == edge.inference.asked[0][2].trace_id
     assert int(trailers["ossature-processing-ms"]) >= 0
     assert trailers["openai-organization"] == "org-acme"
+    assert trailers["x-ossature-route"] == "fake"
     assert "grpc-status-details-bin" not in trailers
 
 
@@ -127,11 +128,10 @@ async def test_stream_ends_with_the_request_id_that_it_began_with(edge: Edge) ->
     assert trailers["x-request-id"] == initial["x-request-id"] == edge.inference.asked[0][2].trace_id
 
 
-@pytest.mark.parametrize(("sent", "kept"), [("client-id.1", True), ("spaces are not safe", False), ("x" * 129, False)])
-async def test_request_id_of_the_client_is_kept_if_it_is_safe(edge: Edge, sent: str, kept: bool) -> None:
-    call = edge.chat.CreateChatCompletion(request(), metadata=(*AUTH, ("x-request-id", sent)))
+async def test_request_ids_are_the_servers_alone(edge: Edge) -> None:
+    call = edge.chat.CreateChatCompletion(request(), metadata=(*AUTH, ("x-request-id", "chosen-by-client")))
     await call
-    assert (dict(await call.trailing_metadata())["x-request-id"] == sent) is kept
+    assert dict(await call.trailing_metadata())["x-request-id"] == edge.inference.asked[0][2].trace_id != "chosen-by-client"
 
 
 async def test_hundred_streams_on_one_channel_run_at_once(edge: Edge) -> None:
