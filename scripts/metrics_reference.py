@@ -101,7 +101,7 @@ def _metrics_in(tree: ast.Module) -> Iterator[Foreign]:
             kind = next((kind for kind in ("counter", "gauge", "histogram") if kind in function.lower()), "")
             yield from _named(keywords.get("name", arguments.get(0)), keywords.get("documentation", arguments.get(1)), kind)
         elif isinstance(node, ast.Tuple) and len(node.elts) == 2:
-            yield from _named(*node.elts)
+            yield from _named(node.elts[0], node.elts[1])
 
 
 def _named(name: ast.expr | None, text: ast.expr | None, kind: str = "") -> Iterator[Foreign]:

@@ -19,8 +19,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             r"(?i)((?:proxy-)?authorization|x-api-key|api[_-]key|password|secret)"
-            r"(['\"\\]*\s*[:=]\s*b?['\"\\]*|['\"]\s*,\s*b?['\"])"
-            r"(?:(?:bearer|basic|digest)\s+)?[^\s'\",;)}\]\\]+"
+            r"(['\"\\]*\s*[:=]\s*(?:b(?=['\"]))?['\"\\]*|['\"]\s*,\s*b?['\"])"
+            r"(?!\[redacted\])(?:(?:bearer|basic|digest)\s+)?[^\s'\",;)}\]\\]+"
         ),
         rf"\1\2{REDACTED}",
     ),
