@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from services.install import Failure, find_binaries, install, say
-from services.postgres import DEFAULT_PORT, Postgres, account, data_folder, discard, free_port, initialize, launch
+from services.postgres import DEFAULT_PORT, Postgres, account, data_folder, discard, forget_dead, free_port, initialize, launch
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".services"
@@ -69,6 +69,7 @@ def start(port: int | None) -> Postgres:
             raise Failure(f"PostgreSQL runs on port {known.port} already; stop it first")
         return known
     binaries = find_binaries() or install()
+    chosen_port = free_port(port)
     user = account()
     data = data_folder(FOLDER, user)
     password = known.password if known is not None else secrets.token_hex(24)
@@ -77,7 +78,9 @@ def start(port: int | None) -> Postgres:
         discard(data)
         data = data_folder(FOLDER, user)
         initialize(binaries, data, password, user)
-    server = launch(binaries, data, FOLDER / "postgres.log", free_port(port), password, user)
+    else:
+        forget_dead(data, known.pid)
+    server = launch(binaries, data, FOLDER / "postgres.log", chosen_port, password, user)
     write_state(server)
     say(f"PostgreSQL runs on {server.host}:{server.port} (pid {server.pid}), data in {server.data}")
     return server

@@ -102,6 +102,13 @@ def discard(data: Path) -> None:
     shutil.rmtree(data)
 
 
+def forget_dead(data: Path, pid: int) -> None:
+    """Remove the pid file of a server that was killed. PostgreSQL does so itself, but not while its pid waits to be reaped."""
+    pid_file = data / "postmaster.pid"
+    if pid_file.exists() and pid_file.read_text().split("\n")[0].strip() == str(pid):
+        pid_file.unlink()
+
+
 def initialize(binaries: Path, data: Path, password: str, user: dict[str, Any]) -> None:
     say(f"creating a database cluster in {data}")
     with tempfile.NamedTemporaryFile("w") as file:  # mode 0600; a command line could be read by everybody
