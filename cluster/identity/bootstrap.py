@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.errors import Conflict
 from cluster.identity import repository
-from cluster.identity.models import ApiKey, NewKey, Organization
+from cluster.identity.models import ApiKey, Organization
 from cluster.identity.names import clean_name
-from cluster.identity.secrets import is_secret, new_secret, secret_hash
+from cluster.identity.secrets import is_secret, secret_hash
 from cluster.store.database import Database
 from cluster.store.tables import ApiKeyRow, OrganizationRow, ProjectRow
 
@@ -50,14 +50,6 @@ async def ensure_organization(database: Database, name: str, secret: str) -> tup
         return Organization.of(organization), ApiKey.of(await _ensure_key(session, secret, "Development", project))
 
     return await _ensured(database, secret, attempt)
-
-
-async def create_admin_key(database: Database, name: str) -> NewKey:
-    """A new admin key, for an operator who has the database but no admin key (any more)."""
-    name = clean_name(name)
-    secret = new_secret(admin=True)
-    async with database.transaction() as session:
-        return NewKey(ApiKey.of(await repository.add_key(session, secret, name, None)), secret)
 
 
 async def _ensured(database: Database, secret: str, attempt: Callable[[AsyncSession], Awaitable[EnsuredT]]) -> EnsuredT:

@@ -247,9 +247,3 @@ async def test_bootstrap_refuses_revoked_foreign_and_shapeless_secrets(database:
     with pytest.raises(Conflict):
         await bootstrap.ensure_organization(database, "dev", secret)
     assert [o.name for o in await Directory(database).list_organizations(admin)] == ["dev"]
-
-
-async def test_an_operator_without_any_admin_key_gets_one_from_the_database(database: Database, admin: Principal) -> None:
-    key = await bootstrap.create_admin_key(database, "recovered")
-    assert key.secret.startswith("sk-admin-")
-    assert await Directory(database).list_admin_keys(admin) == [key.api_key]
