@@ -9,11 +9,12 @@ of a replica holds over all gateways, and what this router knows of loads only h
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
-from cluster.relay.replicas import PROCESS_VIEW
+from cluster.relay import replicas as replica_view
 from cluster.routing.policies import LeastLoaded, PrefixAffinity
 from cluster.routing.policy import Candidate
 from cluster.routing.slow_start import ramp_weight
@@ -42,6 +43,9 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
     the caller reads them from the object it passed in, since the router runs in its process.
     """
 
+    #: Steady clock, in seconds.
+    clock: Callable[[], float] = staticmethod(time.monotonic)
+
     def initialize_state(self, load_factor: float = DEFAULT_LOAD_FACTOR, slow_start_s: float = DEFAULT_SLOW_START_S) -> None:
         """Called by Serve with ``request_router_kwargs``, before the first replica is known."""
         self._policy = PrefixAffinity(load_factor, LeastLoaded())
@@ -52,7 +56,7 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
         """Serve's broadcast of running replicas: all of them, each time something about one changes."""
         super().update_replicas(replicas)
-        now_s = time.monotonic()
+        now_s = self.clock()
         if self._started_s is None and replicas:
             self._started_s = now_s
         # No slow start for those that a new gateway finds, which are warm for all it knows, nor for those that come up with them,
@@ -67,7 +71,8 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
             seat.candidate.stats = replica.routing_stats
             seats[unique_id] = seat
         self._seats = seats
-        PROCESS_VIEW.publish(self._deployment_id.name, seats)
+        # Through its module: Serve pickles this class by value, and the view must stay the one of the process.
+        replica_view.PROCESS_VIEW.publish(self._deployment_id.name, seats)
 
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
@@ -80,7 +85,7 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
             pending_request.routing_context.should_backoff = True
             ticket = _ticket_of(pending_request) or ticket
 
-        now_s = time.monotonic()
+        now_s = self.clock()
         candidates = []
         for replica in candidate_replicas:
             seat = self._seats.get(replica.replica_id.unique_id)

@@ -6,7 +6,7 @@ without the root key can make two prompts meet or aim at a replica.
 
 Blocks are cut by bytes, so no tokenizer is needed. The first 64 have ``block_bytes`` each; behind them every further 32 blocks
 double the length covered. The cuts depend on nothing but the distance from the start, so a growing conversation keeps its blocks,
-and a prompt of any length has few: with 512-byte blocks 200 for 600 KB and 384 for 32 MiB.
+and a prompt of any length has few: with 512-byte blocks 196 for 600 KB and 384 for 32 MiB.
 """
 
 from __future__ import annotations
