@@ -19,7 +19,7 @@ from typing import TypeGuard
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from cluster.telemetry import build, catalog  # noqa: E402
+from cluster.telemetry import build, catalog, labels  # noqa: E402
 
 TARGET = ROOT / "docs" / "metrics.md"
 VLLM_NAME = re.compile(r"vllm:[a-z0-9_]+")
@@ -123,7 +123,7 @@ def render() -> str:
 
 def _labels() -> Iterator[str]:
     yield "## Labels\n\n| Label | Values |\n|---|---|"
-    yield from (f"| `{name}` | {meaning} |" for name, meaning in catalog.LABEL_MEANINGS.items())
+    yield from (f"| `{name}` | {meaning} |" for name, meaning in labels.MEANINGS.items())
     yield ""
 
 

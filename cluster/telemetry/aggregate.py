@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from cluster.telemetry import build, catalog
 from cluster.telemetry.archive import Archive
+from cluster.telemetry.definition import Metric as Definition
 from cluster.telemetry.merge import Reading, assign_slots, families, kept_apart
 from cluster.telemetry.multiprocess import Owner, locked
 from cluster.telemetry.valuefiles import GAUGE, FileName, Series, SeriesTable, ValueFile
@@ -97,7 +98,7 @@ class NodeCollector(Collector):
 
 def _own_families(reading: Reading, collect_s: float) -> Iterator[Metric]:
     """What the exporter says of itself. ``collect_s``: seconds."""
-    measured: tuple[tuple[catalog.Metric, dict[str, str], float], ...] = (
+    measured: tuple[tuple[Definition, dict[str, str], float], ...] = (
         (catalog.EXPORTER_PROCESSES, {}, reading.processes),
         (catalog.EXPORTER_FOLDED, {}, reading.folded_processes),
         (catalog.EXPORTER_COLLECT, {}, collect_s),

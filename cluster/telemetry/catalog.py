@@ -6,46 +6,7 @@ from closed sets (configured models, known edges, codes of ``cluster.errors``) o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Literal
-
-PREFIX = "ossature_"
-
-
-class Kind(StrEnum):
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-class Source(StrEnum):
-    """Which process writes the metric."""
-
-    GATEWAY = "gateway"
-    ENGINE = "engine"
-    EXPORTER = "exporter"
-
-
-# How the gauges of a node's living processes become one: prometheus_client's ``multiprocess_mode``.
-Combine = Literal["livesum", "livemax"]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """``name`` is complete, as it is queried. ``at_start``: exists with value 0 before anything has happened."""
-
-    name: str
-    kind: Kind
-    source: Source
-    meaning: str
-    labels: tuple[str, ...] = ()
-    unit: str = ""
-    buckets: tuple[float, ...] = ()
-    combine: Combine = "livesum"
-    at_start: bool = True
-    example: str = ""
-
+from cluster.telemetry.definition import Kind, Metric, Source
 
 # Seconds. A cached prefix of a small model answers in milliseconds, a long cold prefill in minutes.
 TTFT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
@@ -313,19 +274,3 @@ ALL: tuple[Metric, ...] = (
     EXPORTER_FOLDED,
     EXPORTER_COLLECT,
 )
-
-LABEL_MEANINGS: dict[str, str] = {
-    "org": "organization id; `other` beyond `metrics.max_organizations` of them on the node",
-    "model": "id of a configured model; `unknown` for anything else",
-    "edge": "`http`, `grpc`, `realtime`; `other`",
-    "code": "`ok`, `cancelled`, or an error code of the cluster; `other` for anything else",
-    "kind": "`prompt`, `cached`, `shown_cached`, `completion`",
-    "outcome": "`home`, `spilled`, `none`",
-    "reason": "of a retry: `replica_lost`, `no_capacity`, `other`; of a refused key: `missing`, `malformed`, `unknown`, `revoked`, "
-    "`expired`, `wrong_organization`, `wrong_project`, `unavailable`, `other`",
-    "phase": "`import`, `engine`, `serving`, `warm_up`, `total`, `other`",
-    "version": "version of Ossature",
-    "python": "version of Python",
-    "ray": "version of Ray",
-    "vllm": "version of vLLM, empty where it is not installed",
-}

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from cluster.telemetry import catalog
+from cluster.telemetry.definition import Metric
 
 InstrumentT = TypeVar("InstrumentT", bound=MetricWrapperBase)
 
@@ -34,13 +34,13 @@ class Family(Generic[InstrumentT]):
             self(*combination)
 
 
-def counter(metric: catalog.Metric, registry: CollectorRegistry) -> Counter:
+def counter(metric: Metric, registry: CollectorRegistry) -> Counter:
     return Counter(metric.name, metric.meaning, metric.labels, registry=registry)
 
 
-def gauge(metric: catalog.Metric, registry: CollectorRegistry) -> Gauge:
+def gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:
     return Gauge(metric.name, metric.meaning, metric.labels, registry=registry, multiprocess_mode=metric.combine)
 
 
-def histogram(metric: catalog.Metric, registry: CollectorRegistry) -> Histogram:
+def histogram(metric: Metric, registry: CollectorRegistry) -> Histogram:
     return Histogram(metric.name, metric.meaning, metric.labels, registry=registry, buckets=metric.buckets)

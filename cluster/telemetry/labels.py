@@ -119,3 +119,25 @@ def _first_distinct(lines: Iterable[str], limit: int) -> Iterator[str]:
         if line and line not in seen and len(seen) < limit:
             seen.add(line)
             yield line
+
+
+def _listed(*values: str) -> str:
+    """Values as a list in Markdown."""
+    return ", ".join(f"`{value}`" for value in values)
+
+
+# What each label of our metrics may hold, for the documentation.
+MEANINGS: dict[str, str] = {
+    "org": f"organization id; `{OTHER}` beyond `metrics.max_organizations` of them on the node",
+    "model": f"id of a configured model; `{UNKNOWN}` for anything else",
+    "edge": _listed(*sorted(EDGES), OTHER),
+    "code": f"{_listed(OK, CANCELLED, *sorted(error_codes()))}; `{OTHER}` for anything else",
+    "kind": _listed(*TOKEN_KINDS),
+    "outcome": _listed(*sorted(AFFINITIES)),
+    "reason": f"of a retry: {_listed(*sorted(RETRY_REASONS), OTHER)}; of a refused key: {_listed(*sorted(AUTH_REASONS), OTHER)}",
+    "phase": _listed(*sorted(COLD_START_PHASES), OTHER),
+    "version": "version of Ossature",
+    "python": "version of Python",
+    "ray": "version of Ray",
+    "vllm": "version of vLLM, empty where it is not installed",
+}

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from cluster.telemetry import catalog
-from cluster.telemetry.catalog import Kind, Metric
+from cluster.telemetry import catalog, labels
+from cluster.telemetry.definition import Kind, Metric
 
 every_metric = pytest.mark.parametrize("metric", catalog.ALL, ids=lambda metric: metric.name)
 
@@ -21,7 +21,7 @@ def test_names_follow_the_conventions(metric: Metric) -> None:
 
 @every_metric
 def test_labels_are_documented_and_none_is_reserved(metric: Metric) -> None:
-    assert set(metric.labels) <= catalog.LABEL_MEANINGS.keys()
+    assert set(metric.labels) <= labels.MEANINGS.keys()
     assert not {"le", "quantile", "job", "instance", "replica", "pid"} & set(metric.labels)
 
 

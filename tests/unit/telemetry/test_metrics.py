@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from cluster.telemetry import catalog
+from cluster.telemetry.definition import Source
 from cluster.telemetry.metrics import EngineMetrics, GatewayMetrics
 
 
@@ -150,7 +151,7 @@ def test_exactly_the_metrics_of_the_catalog_exist_and_those_marked_so_from_the_s
 ) -> None:
     EngineMetrics(["m"], registry=registry)
     families = {f.name + ("_total" if f.type == "counter" else ""): f for f in registry.collect()}
-    expected = {metric.name: metric for metric in catalog.ALL if metric.source is not catalog.Source.EXPORTER}
+    expected = {metric.name: metric for metric in catalog.ALL if metric.source is not Source.EXPORTER}
     assert families.keys() == expected.keys()
     for name, family in families.items():
         assert (family.type, bool(family.samples)) == (expected[name].kind, expected[name].at_start), name
