@@ -31,6 +31,8 @@ class ClusterClient:
         if key is None:
             kind, variable = ("admin", "OSSATURE_ADMIN_KEY") if admin else ("API", "OSSATURE_API_KEY")
             raise CommandError(f"no {kind} key for {target.base_url}", next_step=f"Set {variable}.", exit_code=ExitCode.REFUSED)
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            raise CommandError("the key holds characters that no key has", exit_code=ExitCode.USAGE)
         self._target = target
         self._admin = admin
         try:
@@ -41,8 +43,8 @@ class ClusterClient:
                 # A proxy for the internet must not see requests to this machine.
                 trust_env=not _is_loopback(target.base_url),
             )
-        except (httpx.InvalidURL, UnicodeEncodeError, ValueError) as error:
-            raise CommandError(f"the address or the key can't be used: {error}", exit_code=ExitCode.USAGE) from error
+        except (httpx.InvalidURL, ValueError) as error:
+            raise CommandError(f"{target.base_url!r} can't be used as an address: {error}", exit_code=ExitCode.USAGE) from error
 
     def __enter__(self) -> Self:
         return self

@@ -77,7 +77,10 @@ class Screen:
         if self._part is not None and part is not self._part:
             typer.echo("\n")
         self._part = part
-        typer.secho(printable(text), nl=False, dim=part is not Part.CONTENT)
+        if part is Part.CONTENT:
+            typer.echo(printable(text), nl=False)
+        else:
+            typer.secho(printable(text), nl=False, dim=True)
 
     def end(self, answer: Answer) -> None:
         if self._part is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from typing import Annotated, Any, NoReturn, ParamSpec
@@ -14,6 +15,8 @@ import typer
 from cluster.config.problems import ConfigError
 
 P = ParamSpec("P")
+
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -83,12 +86,12 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
     widths = [max(len(row[index]) for row in [list(columns), *cells]) for index in range(len(columns))]
     for number, row in enumerate([[column.upper() for column in columns], *cells]):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        typer.secho(line, bold=number == 0)
+        typer.secho(line, bold=True) if number == 0 else typer.echo(line)
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere without control characters: none of it may move the cursor or set the terminal's title."""
-    return "".join(char for char in text if char in "\n\t" or char.isprintable())
+    """Text from elsewhere without what steers a terminal (cursor, title, colours) or reorders what is read (bidi overrides)."""
+    return "".join(char for char in text if char in "\n\t" or not (char in _BIDI or unicodedata.category(char) in ("Cc", "Cs")))
 
 
 def note(text: str) -> None:

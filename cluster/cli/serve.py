@@ -68,7 +68,7 @@ def serve(
     except AlreadyRunning as running:
         raise CommandError(
             f"{running} from the data folder {loaded.data_dir}",
-            next_step="See it with `ossature status`, end it with `ossature stop`, or set another OSSATURE_DATA_DIR and other ports.",
+            next_step="See it with `ossature status`, end it with `ossature stop`, or use another OSSATURE_DATA_DIR and ports.",
         ) from running
     except StartError as error:
         raise CommandError(str(error)) from error
