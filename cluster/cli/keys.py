@@ -21,7 +21,7 @@ def create(
     project: Annotated[
         str | None, typer.Option("--project", help="Project of the key: its id or its name; default: the default project.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="A name to recognize the key by.")] = None,
+    name: Annotated[str, typer.Option("--name", help="A name to recognize the key by.")] = "command line",
     as_json: JsonFlag = False,
     endpoints: EndpointsOption = None,
     base_url: BaseUrlOption = None,
@@ -34,8 +34,10 @@ def create(
 
     with ClusterClient(find_target(endpoints, base_url), admin=True) as client:
         path = organization_path(client, organization)
-        body = {"name": name, "project_id": pick(client.list(f"{path}/projects"), project, "project") if project else None}
-        created = client.post(f"{path}/keys", {field: value for field, value in body.items() if value is not None})
+        body = {"name": name}
+        if project is not None:
+            body["project_id"] = pick(client.list(f"{path}/projects"), project, "project")
+        created = client.post(f"{path}/keys", body)
     if as_json:
         emit_json(created)
         return

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
+from pathlib import Path
 
 from cluster.runtime.endpoints import Endpoints
 
@@ -23,7 +27,7 @@ def welcome(endpoints: Endpoints, elapsed_s: float) -> str:
     ]
     if endpoints.api_key is not None:
         lines += ["Try it:", "", *_indented(_curl(endpoints), _python(endpoints), *([_grpc(endpoints)] if endpoints.grpc else []))]
-        lines += ["  ossature chat", ""]
+        lines += [f"  {_program('ossature')} chat", ""]
     lines += ["Stop it with Ctrl-C.", ""]
     return "\n".join(lines)
 
@@ -46,7 +50,7 @@ def _python(endpoints: Endpoints) -> str:
         f'.chat.completions.create(model="{endpoints.models[0]}", messages=[{{"role": "user", "content": "{_TRY_IT}"}}])'
         ".choices[0].message.content)"
     )
-    return f"python -c {shlex.quote(program)}"
+    return f"{_program('python')} -c {shlex.quote(program)}"
 
 
 def _grpc(endpoints: Endpoints) -> str:
@@ -57,4 +61,13 @@ def _grpc(endpoints: Endpoints) -> str:
         f'messages=[m.ChatMessage(role=m.ROLE_USER, content="{_TRY_IT}")]), '
         f'metadata=[("authorization", "Bearer {endpoints.api_key}")]).choices[0].message.content)'
     )
-    return f"python -c {shlex.quote(program)}"
+    return f"{_program('python')} -c {shlex.quote(program)}"
+
+
+def _program(name: str) -> str:
+    """How to call a program of this environment from here: its bare name where that finds it, else the shortest path."""
+    ours = Path(sys.executable).with_name(name)
+    found = shutil.which(name)
+    if found is not None and Path(found).resolve() == ours.resolve() and Path(found).parent == ours.parent:
+        return name
+    return min((str(ours), os.path.relpath(ours)), key=len)

@@ -44,7 +44,7 @@ class SaltDeriver:
         self._clock = clock
 
     def salt(self, org_id: str, model: str, retention: Retention, anchor: bytes, client_salt: str | None) -> str:
-        """The value for vLLM's ``cache_salt``: 44 characters of base64.
+        """The value for vLLM's ``cache_salt``: 44 characters of URL-safe base64 (vLLM refuses ``/`` in a salt).
 
         ``anchor`` comes from :meth:`anchor_of`. It is part of the salt, so that a prefix has exactly one expiry: entries written
         under it are unreachable one retention period later at the latest. A ``client_salt`` subdivides the organization's cache
@@ -52,7 +52,7 @@ class SaltDeriver:
         """
         epoch = self.epoch(org_id, retention, anchor)
         message = encode_fields(_known(org_id), model, retention.value, epoch, anchor, client_salt)
-        return base64.b64encode(hmac.digest(self._salt_key, message, "sha256")).decode("ascii")
+        return base64.urlsafe_b64encode(hmac.digest(self._salt_key, message, "sha256")).decode("ascii")
 
     def epoch(self, org_id: str, retention: Retention, anchor: bytes) -> int:
         """Number of the running retention period of a prefix: ``floor((now + phase) / period)``.

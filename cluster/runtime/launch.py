@@ -65,17 +65,20 @@ def serve(
     config = prepare(config)
     run_id = secrets.token_hex(8)
     lock = RunLock(config.data_dir)
-    lock.acquire(RunRecord(os.getpid(), run_id, time.time()))
+    interrupted = lock.acquire(RunRecord(os.getpid(), run_id, time.time()))
     endpoints_file: Path | None = None
+    if interrupted is not None:
+        # Killed before it could clean up: its Ray would hold the ports and answer with an old configuration.
+        processes.end_all(interrupted.run_id)
     try:
-        with _stopped_by_signals(stop):
+        with _stopped_by_signals(stop) as take_signals:
             check_ports(config)
             report("database")
             api_key, admin_key = asyncio.run(provide(config))
             endpoints = Endpoints.of(config, api_key, admin_key)
             os.environ.update(serve_environment(config) | {processes.RUN_VARIABLE: run_id})
             try:
-                _bring_up(config, report, stop)
+                _bring_up(config, report, stop, take_signals)
                 if not stop.is_set():
                     endpoints_file = endpoints.write(config.data_dir)
                     on_ready(Started(endpoints, time.monotonic() - began))
@@ -90,7 +93,9 @@ def serve(
         lock.release()
 
 
-def _bring_up(config: ClusterConfig, report: Callable[[str, str], None], stop: threading.Event) -> None:
+def _bring_up(
+    config: ClusterConfig, report: Callable[[str, str], None], stop: threading.Event, take_signals: Callable[[], None]
+) -> None:
     # Imported here: Ray Serve reads its environment when it is imported.
     import ray
     from ray import serve as ray_serve
@@ -121,6 +126,7 @@ def _bring_up(config: ClusterConfig, report: Callable[[str, str], None], stop: t
         },
         **own,
     )
+    take_signals()
     report("supervisor", "")
     keeper = (
         ray.remote(supervisor.Supervisor)
@@ -207,11 +213,18 @@ def _take_down(config: ClusterConfig, run_id: str) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for an orderly end."""
-    previous = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+def _stopped_by_signals(stop: threading.Event) -> Iterator[Callable[[], None]]:
+    """SIGINT and SIGTERM ask for an orderly end. Yields what takes the signals back after Ray has put its own handlers there."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.getsignal(number) for number in numbers}
+
+    def take_signals() -> None:
+        for number in numbers:
+            signal.signal(number, lambda *_: stop.set())
+
+    take_signals()
     try:
-        yield
+        yield take_signals
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -52,8 +52,8 @@ class RunLock:
         self._data_dir = data_dir
         self._descriptor: int | None = None
 
-    def acquire(self, record: RunRecord) -> None:
-        """Raises :class:`AlreadyRunning`."""
+    def acquire(self, record: RunRecord) -> RunRecord | None:
+        """Take the folder. Returns the record of an earlier run that did not end in order. Raises :class:`AlreadyRunning`."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -62,7 +62,9 @@ class RunLock:
             os.close(descriptor)
             raise AlreadyRunning(_read(self._data_dir)) from None
         self._descriptor = descriptor
+        interrupted = _read(self._data_dir)
         (self._data_dir / _RECORD).write_text(json.dumps(asdict(record)))
+        return interrupted
 
     def release(self) -> None:
         if self._descriptor is not None:
