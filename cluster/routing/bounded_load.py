@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from cluster.routing.policy import Candidate
 
+_ROUNDING = 1.0 + 1e-9  # so that a load equal to its bound stays within it
+
 
 def split_by_load(order: Sequence[Candidate], load_factor: float) -> tuple[list[Candidate], list[Candidate]]:
     """``(eligible, overloaded)``, each in the given order.
@@ -14,17 +16,16 @@ def split_by_load(order: Sequence[Candidate], load_factor: float) -> tuple[list[
     equal weights: the mean). Replicas of weight 0 are never eligible. If there are others, one of them always
     is, since not all loads can be above their share.
     """
-    total_load = 0.0
-    total_weight = 0.0
-    for candidate in order:
-        total_load += candidate.load
-        total_weight += candidate.weight
-    share_per_weight = total_load / total_weight if total_weight > 0.0 else 0.0
+    total_weight = sum([candidate.weight for candidate in order])
+    if total_weight <= 0.0:
+        return [], list(order)
+    total_load = sum([candidate.load for candidate in order])
+    bound_per_weight = load_factor * total_load / total_weight * _ROUNDING
 
     eligible: list[Candidate] = []
     overloaded: list[Candidate] = []
     for candidate in order:
-        bound = load_factor * max(share_per_weight * candidate.weight, 1.0)
-        fits = candidate.weight > 0.0 and candidate.load <= bound
+        load, weight = candidate.load, candidate.weight
+        fits = weight > 0.0 and (load <= load_factor or load <= bound_per_weight * weight)
         (eligible if fits else overloaded).append(candidate)
     return eligible, overloaded

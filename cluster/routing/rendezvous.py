@@ -10,28 +10,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 from math import inf, log
+from operator import itemgetter
 
 from cluster.routing.policy import Candidate
 
 _TWO_TO_64 = 18446744073709551616.0
+_first = itemgetter(0)
 
 
 def rendezvous_order(anchor: bytes, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """All candidates, best first. Those of weight 0 come last, in an order of their own; ties go by replica id."""
-    ranked = [
-        (_arrival(blake2b(anchor + candidate.seed, digest_size=8).digest(), candidate.weight), candidate.replica_id, candidate)
-        for candidate in candidates
-    ]
-    ranked.sort(key=_first_two)
-    return [candidate for _, _, candidate in ranked]
+    """All candidates, best first. Those of weight 0 come last, in an order of their own."""
+    drawn = [(blake2b(anchor + candidate.seed, digest_size=8).digest(), candidate) for candidate in candidates]
+    drawn.sort(key=_first, reverse=True)
+    if len({candidate.weight for candidate in candidates}) > 1:
+        # Equal weights leave the order of the draws as it is.
+        drawn.sort(key=_arrival)
+    return [candidate for _, candidate in drawn]
 
 
-def _arrival(digest: bytes, weight: float) -> float:
+def _arrival(draw: tuple[bytes, Candidate]) -> float:
     """``-ln(u) / weight``: smaller is better (the time at which an exponential process of rate ``weight`` first fires)."""
-    if weight <= 0.0:
+    digest, candidate = draw
+    if candidate.weight <= 0.0:
         return inf
-    return -log((int.from_bytes(digest, "big") + 0.5) / _TWO_TO_64) / weight
-
-
-def _first_two(entry: tuple[float, str, Candidate]) -> tuple[float, str]:
-    return entry[:2]
+    return -log((int.from_bytes(digest, "big") + 0.5) / _TWO_TO_64) / candidate.weight
