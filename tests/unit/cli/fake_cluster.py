@@ -124,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "GET", ["admin", "v1", "organizations", org_id, "projects"]:
                 return self._page([each for each in state.projects if each["organization_id"] == org_id], query)
             case "POST", ["admin", "v1", "organizations", org_id, "keys"]:
-                wanted = {"name": body.get("name", ""), "project_id": body.get("project_id", "proj_default")}
+                wanted = {"name": body["name"], "project_id": body.get("project_id", "proj_default")}
                 key = self._add(
                     state.keys, "key", {**wanted, "organization_id": org_id, "revoked_at": None, "redacted_value": "sk-…abcd"}
                 )

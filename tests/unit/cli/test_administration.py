@@ -40,7 +40,7 @@ def test_a_key_is_made_in_the_project_that_is_named(run: Run, cluster: FakeClust
     run("org", "create", "acme")
     run("project", "create", "--org", "acme", "web")
     assert json.loads(run("key", "create", "--org", "acme", "--project", "web", "--json").stdout)["project_id"] == "proj_1"
-    assert cluster.requests[-1][2] == {"project_id": "proj_1"}
+    assert cluster.requests[-1][2] == {"name": "command line", "project_id": "proj_1"}
 
 
 def test_a_revoked_key_is_shown_as_revoked(run: Run, cluster: FakeCluster) -> None:
