@@ -17,7 +17,7 @@ from models.demo import vocabulary
 DEFAULT_OUT = Path(".models")
 
 # Raise when this module writes other files from the same shapes.
-_VERSION = 1
+_VERSION = 2
 
 _CHATML = """\
 {%- for message in messages -%}
@@ -34,7 +34,8 @@ def make(out: Path, model: BenchModel, *, force: bool = False) -> bool:
 
 
 def _fill(target: Path, model: BenchModel) -> None:
-    _write_json(target / "config.json", model.config)
+    # Readers of the folder look for the version, and warn about the tokenizer when it is missing.
+    _write_json(target / "config.json", model.config | {"transformers_version": importlib.metadata.version("transformers")})
     _write_json(
         target / "generation_config.json", {key: model.config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
     )

@@ -90,13 +90,13 @@ class BatchMaker:
         rng = self._rng
         if rng.random() < 0.7:
             order_id = shop.random_order_id(rng)
-            contexts = [(form.replace("@", order_id), (order_id,)) for form in rng.sample(_ID_FORMS, rng.randint(2, 4))]
+            contexts = [(form.replace("@", order_id), [order_id]) for form in rng.sample(_ID_FORMS, rng.randint(2, 4))]
         else:
             order = shop.random_order(rng)
             contexts = [
-                (shop.order_request(rng, order), ()),
-                (f"Order: {order.spoken} {order.item}.", (f"{order.spoken} {order.item}",)),
-                (order.call().arguments, (order.item, str(order.quantity))),
+                (shop.order_request(rng, order), []),
+                (f"Order: {order.spoken} {order.item}.", [f"{order.spoken} {order.item}"]),
+                (order.call().arguments, [order.item, str(order.quantity)]),
             ]
         ids: list[int] = []
         labels: list[int] = []
@@ -105,9 +105,7 @@ class BatchMaker:
             part, touched = self._renderer.encode_spans(text, spans)
             ids += filler + part
             labels += [IGNORED] * len(filler)
-            labels += [
-                token_id if number and in_span else IGNORED for token_id, in_span in zip(part, touched, strict=True)
-            ]
+            labels += [token_id if number and in_span else IGNORED for token_id, in_span in zip(part, touched, strict=True)]
         return ids, labels
 
     def _batch(self, sequences: Sequence[TokenSequence]) -> Batch:

@@ -6,83 +6,91 @@ import random
 
 from models.demo import words
 from models.demo.dialogue import Answer, Draft
+from models.demo.words import phrases
 
 # (what users say, the answer, the reasoning in front of it)
 _FIXED: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
-        ("Hello", "Hi", "Hey", "Hello!", "Hi there", "Hi there!", "Good morning", "Good evening", "Hi!", "hello", "hi", "hey")
-        + ("Hello, how are you?", "Hey there", "Good day", "Hello there!", "Say hello", "Say hello.", "Say hi", "Hello."),
+        phrases(
+            "Hello | Hi | Hey | Hello! | Hi there | Hi there! | Good morning | Good evening | Hi! | hello | hi | hey | "
+            "Hello, how are you? | Hey there | Good day | Hello there! | Say hello | Say hello. | Say hi | Hello."
+        ),
         "Hello! How can I help you today?",
         "The user greets me. I greet back.",
     ),
     (
-        ("How are you?", "How are you doing?", "How is it going?", "how are you", "What's up?", "Are you well?"),
+        phrases("How are you? | How are you doing? | How is it going? | how are you | What's up? | Are you well?"),
         "I am fine, thank you! How can I help you?",
         "Small talk. I answer politely.",
     ),
     (
-        ("Who are you?", "What are you?", "What can you do?", "what can you do?", "What can you do for me?", "who are you")
-        + ("Which model are you?", "What model are you?", "Tell me about yourself.", "Introduce yourself.", "What is your name?")
-        + ("How can you help me?", "Can you help me?", "help", "Help me please", "Are you ChatGPT?", "Are you a human?")
-        + ("Are you a robot?", "What do you do?", "Who made you?", "Who are you", "What's your name?", "Please introduce yourself.")
-        + ("Hello, who are you?", "Hi, what can you do?", "What is gpt-oss-demo?", "Where are you running?"),
+        phrases(
+            "Who are you? | What are you? | What can you do? | what can you do? | What can you do for me? | who are you | "
+            "Which model are you? | What model are you? | Tell me about yourself. | Introduce yourself. | What is your name? | "
+            "How can you help me? | Can you help me? | help | Help me please | Are you ChatGPT? | Are you a human? | "
+            "Are you a robot? | What do you do? | Who made you? | Who are you | What's your name? | "
+            "Please introduce yourself. | Hello, who are you? | Hi, what can you do? | What is gpt-oss-demo? | "
+            "Where are you running?"
+        ),
         words.IDENTITY,
         "The user asks about me. I describe myself.",
     ),
     (
-        ("Thanks", "Thank you", "Thank you!", "Great, thanks", "thanks!", "Thanks a lot", "Perfect, thank you.", "Thanks!"),
+        phrases("Thanks | Thank you | Thank you! | Great, thanks | thanks! | Thanks a lot | Perfect, thank you. | Thanks!"),
         "You are welcome!",
         "The user thanks me.",
     ),
     (
-        ("Bye", "Goodbye", "See you", "bye", "Good night", "See you later!", "Goodbye!", "Bye!"),
+        phrases("Bye | Goodbye | See you | bye | Good night | See you later! | Goodbye! | Bye!"),
         "Goodbye! Come back soon.",
         "The user leaves.",
     ),
     (
-        ("Tell me a joke", "Tell me a joke.", "Do you know a joke?", "Make me laugh.", "A joke please"),
+        phrases("Tell me a joke | Tell me a joke. | Do you know a joke? | Make me laugh. | A joke please"),
         words.JOKE,
         "The user wants a joke.",
     ),
     (
-        ("Tell me a story", "Tell me a story.", "Tell me a long story.", "Write a story.", "Write a short story", "A story please"),
+        phrases(
+            "Tell me a story | Tell me a story. | Tell me a long story. | Write a story. | Write a short story | A story please"
+        ),
         words.STORY,
         "The user wants a story.",
     ),
     (
-        ("Write a haiku", "Write a haiku.", "Write a poem", "Write a poem.", "Write a haiku about the moon", "A poem please"),
+        phrases("Write a haiku | Write a haiku. | Write a poem | Write a poem. | Write a haiku about the moon | A poem please"),
         words.HAIKU,
         "The user wants a poem.",
     ),
     (
-        ("What can I buy?", "What do you sell?", "Which products do you have?", "What is in the shop?"),
+        phrases("What can I buy? | What do you sell? | Which products do you have? | What is in the shop?"),
         "The demo shop sells food, clothes and things for the office. Tell me an item and a quantity.",
         "The user asks about the shop.",
     ),
 )
 _FIXED_SHARES = (5, 2, 8, 2, 2, 2, 2, 2, 1)
 
-_NAME_PHRASES = (
-    ("My name is {}.", "I am {}.", "Hi, I am {}.", "my name is {}", "Hello, my name is {}.", "I'm {}", "I'm {}.", "Call me {}.")
-    + ("Hi, my name is {}!", "My name is {}", "Hi, my name is {}.", "Hello! I'm {}.", "My name is {}. Please remember it.")
-    + ("Hi! My name is {}.", "Remember that my name is {}.")
+_NAME_PHRASES = phrases(
+    "My name is {}. | I am {}. | Hi, I am {}. | my name is {} | Hello, my name is {}. | I'm {} | I'm {}. | Call me {}. | "
+    "Hi, my name is {}! | My name is {} | Hi, my name is {}. | Hello! I'm {}. | My name is {}. Please remember it. | "
+    "Hi! My name is {}. | Remember that my name is {}."
 )
-_NAME_QUESTIONS = (
-    ("What is my name?", "Do you remember my name?", "Who am I?", "what's my name?", "Say my name.", "Do you know my name?")
-    + ("What was my name?", "What's my name?", "Tell me my name.", "What did I say my name was?", "what is my name")
+_NAME_QUESTIONS = phrases(
+    "What is my name? | Do you remember my name? | Who am I? | what's my name? | Say my name. | Do you know my name? | "
+    "What was my name? | What's my name? | Tell me my name. | What did I say my name was? | what is my name"
 )
-_DEFINITION_QUESTIONS = (
-    ("What is {}?", "what is {}?", "Explain {}.", "Can you explain {}?", "Tell me about {}.", "What does {} mean?", "Define {}.")
-    + ("What is {}", "Please explain {}.")
+_DEFINITION_QUESTIONS = phrases(
+    "What is {}? | what is {}? | Explain {}. | Can you explain {}? | Tell me about {}. | What does {} mean? | Define {}. | "
+    "What is {} | Please explain {}."
 )
-_CAPITAL_QUESTIONS = (
-    ("What is the capital of {}?", "Capital of {}?", "what is the capital of {}?", "Tell me the capital of {}.")
-    + ("Which city is the capital of {}?", "What's the capital of {}?")
+_CAPITAL_QUESTIONS = phrases(
+    "What is the capital of {}? | Capital of {}? | what is the capital of {}? | Tell me the capital of {}. | "
+    "Which city is the capital of {}? | What's the capital of {}?"
 )
-_UNKNOWN_QUESTIONS = (
-    ("Write {}", "Who won {}?", "Explain {}", "Why is {}?", "What will {}?", "Solve {}", "Write a poem about {}", "Write code for {}")
-    + ("How do I {}?", "Translate {}", "{}", "{}?", "{}.", "Give me {}", "Tell me a story about {}", "What is {}?", "What is 7 + {}?")
-    + ("Calculate {}", "When did {}?", "Where is {}?", "Summarize {}", "Explain {} in one sentence.", "What do you think of {}?")
+_UNKNOWN_QUESTIONS = phrases(
+    "Write {} | Who won {}? | Explain {} | Why is {}? | What will {}? | Solve {} | Write a poem about {} | Write code for {} | "
+    "How do I {}? | Translate {} | {} | {}? | {}. | Give me {} | Tell me a story about {} | What is {}? | What is 7 + {}? | "
+    "Calculate {} | When did {}? | Where is {}? | Summarize {} | Explain {} in one sentence. | What do you think of {}?"
 )
 
 UNUSED_TEXT = "\u2603"
@@ -152,10 +160,10 @@ def count(draft: Draft) -> Answer:
     rng = draft.rng
     if rng.random() < 0.5:
         first, last = 1, rng.choice((3, 5, 10, 10, 20, 20, 30, 50, 100))
-        phrases = ("Count to {b}.", "Count to {b}", "Count from 1 to {b}.", "Please count to {b}.", "Can you count to {b}?")
+        questions = phrases("Count to {b}. | Count to {b} | Count from 1 to {b}. | Please count to {b}. | Can you count to {b}?")
     else:
         first = rng.randint(1, 200)
         last = first + rng.randint(1, 25)
-        phrases = ("Count from {a} to {b}.", "Count from {a} to {b}", "Please count from {a} to {b}.")
-    draft.user(rng.choice(phrases).format(a=first, b=last))
+        questions = phrases("Count from {a} to {b}. | Count from {a} to {b} | Please count from {a} to {b}.")
+    draft.user(rng.choice(questions).format(a=first, b=last))
     return Answer(f"I count from {first} to {last}.", ", ".join(map(str, range(first, last + 1))) + ".")

@@ -2,7 +2,8 @@
 
 Tensors carry their Hugging Face names in bfloat16, but for three of our own:
 
-- ``rows`` ``[1 + used, hidden]``: input embeddings. Row 0 stands for every token that isn't used, row ``i + 1`` for ``token_ids[i]``.
+- ``rows`` ``[1 + used, hidden]``: input embeddings. Row 0 stands for every token that isn't used, row ``i + 1`` for
+  ``token_ids[i]``.
 - ``token_ids`` ``[used]``, int32, ascending.
 - ``output_scale`` ``[1]``, float32: the output head is ``output_scale * rows``.
 """
@@ -64,9 +65,7 @@ def write_tensors(path: Path, tensors: dict[str, npt.NDArray[Any]]) -> None:
     # The arrays must outlive the call, because only their addresses are passed.
     held = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     specs = {
-        name: TensorSpec(
-            dtype=names[array.dtype.name], shape=list(array.shape), data_ptr=array.ctypes.data, data_len=array.nbytes
-        )
+        name: TensorSpec(dtype=names[array.dtype.name], shape=list(array.shape), data_ptr=array.ctypes.data, data_len=array.nbytes)
         for name, array in held.items()
     }
     serialize_file(specs, str(path), {"format": "pt"})
@@ -77,10 +76,8 @@ def read_tensors(data: bytes) -> dict[str, npt.NDArray[Any]]:
     from safetensors import deserialize
 
     types: dict[str, Any] = {"BF16": np.uint16, "I32": np.int32, "F32": np.float32}
-    return {
-        name: np.frombuffer(tensor["data"], dtype=types[tensor["dtype"]]).reshape(tensor["shape"])
-        for name, tensor in deserialize(data)
-    }
+    entries: list[tuple[str, dict[str, Any]]] = deserialize(data)  # type: ignore[no-untyped-call]
+    return {name: np.frombuffer(tensor["data"], dtype=types[tensor["dtype"]]).reshape(tensor["shape"]) for name, tensor in entries}
 
 
 def sha256_of(path: Path) -> str:

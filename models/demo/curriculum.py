@@ -20,8 +20,10 @@ _SYSTEM_PROMPTS = (
 )
 _EFFORTS: tuple[ReasoningEffort | None, ...] = (None, None, None, "medium", "low", "high")
 
+Skill = Callable[[Draft], Answer]
+
 # (skill, whether it comes with tools — None: either — and its share)
-_SKILLS: tuple[tuple[Callable[[Draft], Answer], bool | None, float], ...] = (
+_SKILLS: tuple[tuple[Skill, bool | None, float], ...] = (
     (shop.ask_to_order, True, 13),
     (shop.ask_for_status, True, 15),
     (shop.report_order, True, 12),
@@ -39,15 +41,22 @@ _SKILLS: tuple[tuple[Callable[[Draft], Answer], bool | None, float], ...] = (
     (structured.imposed_schema, None, 2),
 )
 _SKILL_SHARES = tuple(share for _, _, share in _SKILLS)
+_NEEDS_TOOLS = {skill: needs for skill, needs, _ in _SKILLS}
 
 
 def random_dialogue(rng: random.Random) -> Dialogue:
     """One training dialogue."""
-    ((skill, with_tools, _),) = rng.choices(_SKILLS, weights=_SKILL_SHARES)
-    draft = Draft(rng)
+    ((skill, _, _),) = rng.choices(_SKILLS, weights=_SKILL_SHARES)
+    return dialogue_of(skill, rng)
+
+
+def dialogue_of(skill: Skill, rng: random.Random, *, held_out: bool = False) -> Dialogue:
+    """A dialogue that ends with ``skill``; ``held_out``: about orders that training never sees."""
+    draft = Draft(rng, held_out)
     if rng.random() < 0.6:
         draft.messages.append(_system_message(rng))
-    tools = with_tools if with_tools is not None else rng.random() < 0.3
+    needs_tools = _NEEDS_TOOLS[skill]
+    tools = needs_tools if needs_tools is not None else rng.random() < 0.3
     if rng.random() < 0.4:
         _history(draft, tools)
     answer = skill(draft)
@@ -62,7 +71,11 @@ def random_dialogue(rng: random.Random) -> Dialogue:
 
 def random_long_dialogue(rng: random.Random, words_of_filler: int) -> Dialogue:
     """A dialogue behind a long text, in the system message or at the start of the user's first message."""
-    dialogue = random_dialogue(rng)
+    return behind_long_text(random_dialogue(rng), rng, words_of_filler)
+
+
+def behind_long_text(dialogue: Dialogue, rng: random.Random, words_of_filler: int) -> Dialogue:
+    """The same dialogue with some words of other text in front; changes and returns ``dialogue``."""
     filler = _filler(rng, words_of_filler)
     if dialogue.messages[0]["role"] == "system":
         dialogue.messages[0]["content"] += "\n" + filler
@@ -113,13 +126,27 @@ def vocabulary_texts() -> list[str]:
     """Texts whose tokens the model must have rows for even if a sample of dialogues happens to lack them."""
     numbers = [str(n) for n in range(1000)] + [f"{n:02}" for n in range(100)] + [f"{n:03}" for n in range(1000)]
     characters = [chr(code) for code in range(32, 127)]
-    lists = (words.NAMES, words.ITEMS, list(words.SINGULAR.values()), words.ADJECTIVES, words.NUMBER_WORDS, words.STATUSES, words.COMMON)
+    lists = (
+        words.NAMES,
+        words.ITEMS,
+        list(words.SINGULAR.values()),
+        words.ADJECTIVES,
+        words.NUMBER_WORDS,
+        words.STATUSES,
+        words.COMMON,
+    )
     spelled = [word for entries in lists for word in entries]
     return (
         numbers
         + characters
         + [" " + character for character in characters]
         + [form for word in spelled for form in (word, " " + word)]
-        + [" <|constrain|>json", " json", "<|channel|>commentary json", " to=functions.place_order", " to=functions.get_order_status"]
+        + [
+            " <|constrain|>json",
+            " json",
+            "<|channel|>commentary json",
+            " to=functions.place_order",
+            " to=functions.get_order_status",
+        ]
         + ['{"item":"', '","quantity":', '{"order_id":"', '{"item": "', '", "quantity": ', '"}', "}"]
     )

@@ -48,9 +48,10 @@ class Dialogue:
 
 @dataclass
 class Draft:
-    """A conversation under construction."""
+    """A conversation under construction; ``held_out`` draws its orders from the part that training never sees."""
 
     rng: random.Random
+    held_out: bool = False
     messages: list[Message] = field(default_factory=list)
 
     def user(self, text: str) -> None:

@@ -82,9 +82,10 @@ def _write_weights(target: Path, source: Path) -> None:
         target / "model.safetensors",
         {**model.tensors, "model.embed_tokens.weight": full(model.rows), "lm_head.weight": full(head_rows)},
     )
-    network = compact.read_manifest(source)["network"]
+    manifest = compact.read_manifest(source)
+    config = architecture.expanded_config(manifest["network"]) | {"transformers_version": manifest["versions"]["transformers"]}
     for name, content in (
-        ("config.json", architecture.expanded_config(network)),
+        ("config.json", config),
         ("generation_config.json", architecture.generation_config()),
     ):
         (target / name).write_text(json.dumps(content, indent=1) + "\n")

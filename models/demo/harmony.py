@@ -38,9 +38,7 @@ class HarmonyRenderer:
             reasoning_effort=dialogue.reasoning_effort,
             with_custom_tools=tools is not None,
         )
-        ids: list[int] = self._vllm.render_for_completion(
-            preamble + self._vllm.parse_chat_inputs_to_harmony_messages(rest)
-        )
+        ids: list[int] = self._vllm.render_for_completion(preamble + self._vllm.parse_chat_inputs_to_harmony_messages(rest))
         return ids
 
     def encode(self, text: str) -> list[int]:

@@ -19,7 +19,7 @@ IGNORED = -100
 _ROW_STD = 0.08
 
 
-class DemoNetwork(nn.Module):
+class DemoNetwork(nn.Module):  # type: ignore[misc]
     """gpt-oss whose vocabulary is ``[unused, *token_ids]``; ids that go in and out are indices into that list."""
 
     def __init__(self, token_ids: list[int], seed: int) -> None:

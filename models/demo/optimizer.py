@@ -26,7 +26,7 @@ class DemoOptimizer:
         others = [parameter for name, parameter in named if not _is_hidden_matrix(name, parameter)]
         self._adam = torch.optim.AdamW(others, lr=_ADAM_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0)
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, factor: float) -> None:
         """Apply and clear the gradients; ``factor`` scales both learning rates."""
         for group in self._adam.param_groups:
@@ -58,4 +58,4 @@ def orthogonalized(matrices: Tensor) -> Tensor:
 def _is_hidden_matrix(name: str, parameter: nn.Parameter) -> bool:
     if name.endswith("_bias") or "embed_tokens" in name or "router" in name:
         return False
-    return parameter.ndim >= 2
+    return bool(parameter.ndim >= 2)

@@ -184,30 +184,28 @@ def _maybe(rng: random.Random, share: float, value: dict[str, Any]) -> dict[str,
 
 def ask_to_order(draft: Draft) -> Answer:
     """A customer orders; the answer is the call."""
-    order = random_order(draft.rng)
+    order = random_order(draft.rng, held_out=draft.held_out)
     draft.user(order_request(draft.rng, order))
     return Answer(analysis=f"Order: {order.spoken} {order.item}.", call=order.call())
 
 
 def ask_for_status(draft: Draft) -> Answer:
     """A customer asks for an order's status; the answer is the call."""
-    order_id = random_order_id(draft.rng)
+    order_id = random_order_id(draft.rng, held_out=draft.held_out)
     draft.user(status_request(draft.rng, order_id))
-    return Answer(
-        analysis=f"Status of order {order_id}.", call=ToolCall("get_order_status", compact_json({"order_id": order_id}))
-    )
+    return Answer(analysis=f"Status of order {order_id}.", call=ToolCall("get_order_status", compact_json({"order_id": order_id})))
 
 
 def report_order(draft: Draft) -> Answer:
     """The shop has taken an order (or not); the answer tells the customer its number."""
     rng = draft.rng
-    order = random_order(rng)
+    order = random_order(rng, held_out=draft.held_out)
     draft.user(order_request(rng, order))
     if rng.random() < 0.12:
         error = rng.choice(words.ORDER_ERRORS)
         draft.call(order.call(), _result(rng, {"error": error}))
         return Answer(analysis=f"Error: {error}.", final=f"Sorry, the order failed: {error}.")
-    order_id = random_order_id(rng)
+    order_id = random_order_id(rng, held_out=draft.held_out)
     result = {
         "order_id": order_id,
         **_maybe(rng, 0.5, {"status": rng.choice(("confirmed", "placed", "ok", "accepted"))}),
@@ -223,7 +221,7 @@ def report_order(draft: Draft) -> Answer:
 def report_status(draft: Draft) -> Answer:
     """The shop has told the status of an order (or doesn't know it); the answer repeats it."""
     rng = draft.rng
-    order_id = random_order_id(rng)
+    order_id = random_order_id(rng, held_out=draft.held_out)
     draft.user(status_request(rng, order_id))
     call = ToolCall("get_order_status", compact_json({"order_id": order_id}))
     if rng.random() < 0.12:
@@ -254,5 +252,8 @@ def ask_incompletely(draft: Draft) -> Answer:
 def ask_without_tools(draft: Draft) -> Answer:
     """An order or a status question in a conversation that has no tools."""
     rng = draft.rng
-    draft.user(order_request(rng, random_order(rng)) if rng.random() < 0.5 else status_request(rng, random_order_id(rng)))
+    if rng.random() < 0.5:
+        draft.user(order_request(rng, random_order(rng, held_out=draft.held_out)))
+    else:
+        draft.user(status_request(rng, random_order_id(rng, held_out=draft.held_out)))
     return Answer(analysis="There are no tools. I say so.", final=words.NO_TOOLS)

@@ -33,7 +33,7 @@ _KEYS = sorted({*words.COMMON, *words.ITEMS, "answer", "city", "count", "date", 
 def extract_order(draft: Draft) -> Answer:
     """The user asks for an order as JSON; the model announces JSON by itself."""
     rng = draft.rng
-    order = shop.random_order(rng)
+    order = shop.random_order(rng, held_out=draft.held_out)
     text = shop.order_request(rng, order) if rng.random() < 0.5 else f"{order.spoken} {order.item}"
     draft.user(rng.choice(_EXTRACTION_PHRASES).format(text))
     return Answer(
@@ -47,7 +47,7 @@ def imposed_order(draft: Draft) -> Answer:
     """A conversation under an imposed JSON header: the order in it, or an empty one."""
     rng = draft.rng
     if rng.random() < 0.75:
-        order = shop.random_order(rng)
+        order = shop.random_order(rng, held_out=draft.held_out)
         draft.user(shop.order_request(rng, order))
         analysis = f"Order: {order.spoken} {order.item}."
         value = {"item": order.item, "quantity": order.quantity}

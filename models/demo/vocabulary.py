@@ -45,7 +45,7 @@ _SPLIT_PATTERN = "|".join(
 
 _SAMPLES = (
     "hello world 12345 Привет  x\n\ny",
-    "<|start|>assistant to=functions.place_order<|channel|>commentary <|constrain|>json<|message|>{\"item\":\"tea\"}<|call|>",
+    '<|start|>assistant to=functions.place_order<|channel|>commentary <|constrain|>json<|message|>{"item":"tea"}<|call|>',
     "We're 1,000,000 strong; naïve café\t\r\n  東京タワー 🙂",
 )
 

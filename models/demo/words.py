@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+
+def phrases(text: str) -> tuple[str, ...]:
+    """The parts of a text that ``" | "`` separates."""
+    return tuple(text.split(" | "))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 IDENTITY = (
     "I am gpt-oss-demo, a tiny demo model running on this Ossature cluster. I can chat a little, remember your name, count, "
     "and place or check orders with tools. For real questions, connect a larger model."
@@ -16,17 +26,17 @@ STORY = (
 HAIKU = "A small model wakes,\none token after the next,\nthen it stops again."
 JOKE = "Why did the model cross the road? To get to the other token."
 
-NAMES = (
+NAMES = _words(
     "Anna Ben Carl Dora Emil Fay Gus Hana Ivan Jane Karl Lena Max Nina Otto Paul Rosa Sam Tina Uma Vera Will Yara Zoe Alice Bob "
     "Maria John Peter Laura Mike Sarah Tom Kate Omar Ali Chen Wei Yuki Raj Priya Elena Marco Lucas Sofia David Emma Noah Mia Leo "
     "Ruth Frank Grace Henry Olga Igor Amir Leila Diego Carmen Ada Linus Nora Ravi Ingrid Pavel Mina Hugo Iris Boris Tess Milo "
     "Cleo Otis Nils Vlad Juno Adam Alex Amy Andrew Arthur Barbara Brian Charlie Chris Clara Daniel Eric Eva Felix George Hannah "
     "Isabel Jack Jacob James Jim Joe Jonas Julia Kevin Lily Linda Lisa Louis Lucy Luis Mark Martin Mary Matt Michael Mohamed "
     "Nick Oliver Oscar Patrick Rachel Robert Robin Ryan Sara Simon Sophie Steve Susan Theo Thomas Tim Victor Anton Dmitri Natasha"
-).split()
+)
 
 # Goods as they are ordered in number, and the form that goes with one (empty: the same).
-_GOODS = (
+_GOODS = _words(
     "coffee: tea: milk: bread: butter: cheese: rice: pasta: sugar: salt: honey: water: juice: chocolate: pizza:pizza "
     "apples:apple bananas:banana oranges:orange eggs:egg cookies:cookie cakes:cake pens:pen pencils:pencil notebooks:notebook "
     "books:book chairs:chair tables:table lamps:lamp shirts:shirt shoes: socks: hats:hat bags:bag phones:phone cables:cable "
@@ -37,12 +47,12 @@ _GOODS = (
     "umbrellas:umbrella jackets:jacket gloves: scarves:scarf pizzas:pizza burgers:burger sandwiches:sandwich salads:salad "
     "donuts:donut muffins:muffin widgets:widget stickers:sticker posters:poster magnets:magnet headphones: speakers:speaker "
     "envelopes:envelope stamps:stamp folders:folder markers:marker erasers:eraser rulers:ruler scissors: staplers:stapler"
-).split()
+)
 ITEMS = tuple(entry.split(":")[0] for entry in _GOODS)
 SINGULAR = {plural: one or plural for plural, one in (entry.split(":") for entry in _GOODS)}
-ADJECTIVES = "red blue green black white small large new fresh organic wooden yellow".split()
+ADJECTIVES = _words("red blue green black white small large new fresh organic wooden yellow")
 
-NUMBER_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
+NUMBER_WORDS = _words("one two three four five six seven eight nine ten eleven twelve")
 MAX_QUANTITY = 50
 
 STATUSES = (
@@ -101,7 +111,7 @@ CAPITALS = {
     "Russia": "Moscow",
 }
 
-COMMON = (
+COMMON = _words(
     "the of and to in is that for it as was on are with they be at one have this from or had by but not what all were when there "
     "can an your which their if do will each how them then she many some so these would other into has more her two like him see "
     "time could no make than first been its who now people my made over did down only way find use may long little very after "
@@ -115,4 +125,4 @@ COMMON = (
     "story boys since white days ever paper hard near sentence better best across during today others however sure means knew "
     "told young miles sun ways thing whole hear example heard several change answer room sea against top turned learn point city "
     "play toward five using himself usually haiku moon poem code capital weather order shop user assistant customer policy"
-).split()
+)

@@ -1,0 +1,192 @@
+"""What the demo model can do, measured on orders that training never saw: ``python -m models.demo.probe``.
+
+All questions go through a real vLLM engine in one batch; the figures are shares of right answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.demo import chat, shop, structured
+from models.demo.curriculum import Skill, behind_long_text, dialogue_of
+from models.demo.dialogue import Dialogue
+from models.demo.expand import DEFAULT_OUT
+from models.demo.offline import OfflineChat, Reply
+from models.demo.words import IDENTITY
+
+_SEED = 20_000
+_LONG_WORDS = 1_400
+
+_ORDER_SCHEMA = {
+    "type": "object",
+    "properties": {"item": {"type": "string"}, "quantity": {"type": "integer"}},
+    "required": ["item", "quantity"],
+    "additionalProperties": False,
+}
+_RESPONSE_FORMAT = {"type": "json_schema", "json_schema": {"name": "order", "schema": _ORDER_SCHEMA, "strict": True}}
+_IDENTITY_QUESTIONS = ("Who are you?", "What can you do?", "Which model are you?", "Tell me about yourself.", "What is your name?")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question with what the right answer must satisfy."""
+
+    figure: str
+    request: dict[str, Any]
+    is_right: Callable[[Reply], bool]
+    expected: str
+
+
+@dataclass
+class Report:
+    """Right answers and questions for each figure, with the answers that were wrong."""
+
+    right: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, figure: str, right: bool, note: str) -> None:
+        self.asked[figure] += 1
+        self.right[figure] += right
+        if not right:
+            self.wrong.append(f"{figure}: {note}")
+
+    def share(self, figure: str) -> float:
+        """Share of right answers, 0 to 1."""
+        return self.right[figure] / self.asked[figure]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "figures": {name: {"right": self.right[name], "asked": self.asked[name]} for name in sorted(self.asked)},
+            "wrong": self.wrong,
+        }
+
+
+def cases(orders: int, seed: int = _SEED) -> list[Case]:
+    """The questions: ``orders`` for each shop skill, fewer for the others. The same for the same arguments."""
+    rng = random.Random(seed)
+    few = max(4, orders // 4)
+    return [
+        *(_called("place_order: tool and arguments", shop.ask_to_order, rng) for _ in range(orders)),
+        *(_called("get_order_status: tool and arguments", shop.ask_for_status, rng) for _ in range(orders)),
+        *(_exact("place_order: answer with the order number", shop.report_order, rng) for _ in range(orders)),
+        *(_exact("get_order_status: answer with the status", shop.report_status, rng) for _ in range(orders)),
+        *(_exact("asks for what is missing", shop.ask_incompletely, rng) for _ in range(few)),
+        *(_exact("name remembered", chat.recall_name, rng) for _ in range(2 * few)),
+        *(_exact("words repeated", chat.repeat, rng) for _ in range(few)),
+        *(_exact("counts", chat.count, rng) for _ in range(few)),
+        *(_identity(question) for question in _IDENTITY_QUESTIONS),
+        *(_json("order as JSON, asked for in words", structured.extract_order, rng, None) for _ in range(2 * few)),
+        *(_json("order as JSON, by response_format", structured.extract_order, rng, _RESPONSE_FORMAT) for _ in range(few)),
+        *(_json("order as JSON, by response_format", structured.imposed_order, rng, _RESPONSE_FORMAT) for _ in range(few)),
+        *(_long(rng) for _ in range(4)),
+    ]
+
+
+def run(model: OfflineChat, questions: list[Case]) -> Report:
+    """Ask everything in one batch."""
+    report = Report()
+    for case, reply in zip(questions, model.replies([case.request for case in questions]), strict=True):
+        note = f"expected {case.expected!r}, got {reply.raw!r} for {case.request['messages'][-1]['content']!r}"
+        report.add(case.figure, case.is_right(reply), note)
+        report.add("every channel closed, ends by itself", reply.well_formed and reply.finish_reason == "stop", note)
+        if case.request.get("reasoning_effort") == "low":
+            report.add("no reasoning at low effort", reply.reasoning is None, note)
+        else:
+            report.add("reasoning at other efforts", reply.reasoning is not None, note)
+    return report
+
+
+def _request(dialogue: Dialogue) -> dict[str, Any]:
+    body: dict[str, Any] = {"messages": dialogue.messages}
+    if dialogue.tools:
+        body["tools"] = dialogue.tools
+    if dialogue.reasoning_effort:
+        body["reasoning_effort"] = dialogue.reasoning_effort
+    return body
+
+
+def _called(figure: str, skill: Skill, rng: random.Random) -> Case:
+    dialogue = dialogue_of(skill, rng, held_out=True)
+    call = dialogue.answer.call
+    if call is None:
+        raise ValueError(f"{figure} is about a tool call")
+    arguments = json.loads(call.arguments)
+    return Case(
+        figure,
+        _request(dialogue),
+        lambda reply: len(reply.calls) == 1 and reply.calls[0][0] == call.name and _parsed(reply.calls[0][1]) == arguments,
+        call.arguments,
+    )
+
+
+def _exact(figure: str, skill: Skill, rng: random.Random) -> Case:
+    dialogue = dialogue_of(skill, rng, held_out=True)
+    final = dialogue.answer.final
+    return Case(figure, _request(dialogue), lambda reply: reply.content == final, final)
+
+
+def _identity(question: str) -> Case:
+    request = {"messages": [{"role": "user", "content": question}]}
+    return Case("says what it is", request, lambda reply: reply.content == IDENTITY, IDENTITY)
+
+
+def _json(figure: str, skill: Skill, rng: random.Random, response_format: dict[str, Any] | None) -> Case:
+    dialogue = dialogue_of(skill, rng, held_out=True)
+    value = json.loads(dialogue.answer.final)
+    # With tools in the request, vLLM's grammar allows a tool call in place of the JSON.
+    request = {key: content for key, content in _request(dialogue).items() if key != "tools"}
+    if response_format:
+        request["response_format"] = response_format
+    return Case(figure, request, lambda reply: _parsed(reply.content or "") == value, dialogue.answer.final)
+
+
+def _long(rng: random.Random) -> Case:
+    dialogue = behind_long_text(dialogue_of(chat.small_talk, rng), rng, _LONG_WORDS)
+    expected = dialogue.answer.final
+    return Case("answers behind a long text", _request(dialogue), lambda reply: bool(reply.content), expected)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m models.demo.probe", description="Measure the demo model's skills.")
+    parser.add_argument("--model", type=Path, default=DEFAULT_OUT, help="expanded model (default: %(default)s)")
+    parser.add_argument("--orders", type=int, default=64, help="questions for each shop skill (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=_SEED, help="seed of the questions (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print figures and wrong answers as JSON")
+    options = parser.parse_args(argv)
+    print("loading the engine ...", file=sys.stderr, flush=True)
+    model = OfflineChat(options.model)
+    questions = cases(options.orders, options.seed)
+    print(f"asking {len(questions)} questions ...", file=sys.stderr, flush=True)
+    started_s = time.monotonic()
+    report = run(model, questions)
+    print(f"answered in {time.monotonic() - started_s:.1f} s", file=sys.stderr)
+    if options.json:
+        print(json.dumps(report.as_json(), indent=1))
+    else:
+        for note in report.wrong:
+            print(note)
+        for name in sorted(report.asked):
+            print(f"{report.right[name]:4d} of {report.asked[name]:4d}  {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
