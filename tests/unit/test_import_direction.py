@@ -1,0 +1,73 @@
+"""The folder tree is the architecture: imports point one way."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "cluster"
+
+#: Lower layers know nothing of higher ones. Names in one layer may use each other.
+LAYERS = (
+    {"config", "errors"},
+    {"store", "telemetry"},
+    {"identity", "admission", "prompt_cache", "routing", "engine", "relay"},
+    {"inference"},
+    {"edges"},
+    {"app", "runtime", "cli"},
+)
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+#: What domain code must not know.
+FOREIGN = {
+    "routing": {"ray", "fastapi", "starlette", "grpc", "httpx"},
+    "prompt_cache": {"ray", "fastapi", "starlette", "grpc", "httpx"},
+    "identity": {"ray", "fastapi", "starlette", "grpc", "vllm"},
+    "admission": {"ray", "fastapi", "starlette", "grpc", "vllm"},
+    "store": {"ray", "fastapi", "starlette", "grpc", "vllm"},
+    "config": {"ray", "fastapi", "starlette", "grpc", "vllm", "torch"},
+    "errors": {"ray", "fastapi", "starlette", "grpc", "vllm"},
+    "telemetry": {"ray", "fastapi", "starlette", "grpc"},
+    "inference": {"fastapi", "starlette", "grpc", "vllm"},
+}
+
+
+def modules() -> list[Path]:
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if "generated" not in path.parts]
+
+
+def area(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """Absolute names of everything that a module imports, inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            names |= {f"{module}.{alias.name}" for alias in node.names} if module == "cluster" else {module}
+    return names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_module_imports_point_down(path: Path) -> None:
+    here = area(path)
+    if here == "__init__":
+        return
+    assert here in RANK, f"{here} has no layer"
+    for name in imported(path):
+        if name.startswith("cluster."):
+            target = name.split(".")[1]
+            if target in RANK:
+                assert RANK[target] <= RANK[here], f"{here} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_domain_code_knows_no_frameworks(path: Path) -> None:
+    foreign = FOREIGN.get(area(path), set())
+    assert not {name.split(".")[0] for name in imported(path)} & foreign
