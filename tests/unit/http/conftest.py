@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from openai import AsyncOpenAI
+
+from cluster.config.schema import HttpSettings
+from cluster.edges.http.app import build_app
+from cluster.identity.principal import Principal
+from tests.unit.http.fakes import FakeAuthenticator, FakeDirectory, FakeInference
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Made once, as a client's own would load every certificate of the machine."""
+
+
+@dataclass
+class FakeReadiness:
+    waiting: list[str] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        return not self.waiting
+
+
+@dataclass
+class Edge:
+    """A running edge on a real socket, and what stands behind it."""
+
+    inference: FakeInference = field(default_factory=FakeInference)
+    authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
+    directory: FakeDirectory = field(default_factory=FakeDirectory)
+    readiness: FakeReadiness = field(default_factory=FakeReadiness)
+    settings: HttpSettings = field(default_factory=lambda: HttpSettings(max_body_bytes=1 << 20, body_timeout_s=0.5))
+    port: int = 0
+    client: httpx.AsyncClient = field(init=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def post(self, path: str, body: object = None, **arguments: Any) -> httpx.Response:
+        return await self.request("POST", path, json=body, **arguments)
+
+    async def request(
+        self, method: str, path: str, *, key: str | None = "sk-acme", headers: dict[str, Any] | None = None, **arguments: Any
+    ) -> httpx.Response:
+        return await self.client.request(
+            method, path, headers={**({"authorization": f"Bearer {key}"} if key else {}), **(headers or {})}, **arguments
+        )
+
+    async def status(self, principal: Principal) -> dict[str, object]:
+        return {"object": "cluster.status", "asked_by": principal.key_id}
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[Edge]:
+        app = build_app(
+            inference=self.inference,
+            authenticate=self.authenticator,
+            directory=self.directory,
+            settings=self.settings,
+            readiness=lambda: self.readiness,
+            status=self.status,
+        )
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(server.serve(sockets=[listener := config.bind_socket()]))
+        self.port = listener.getsockname()[1]
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing else to wait for
+            await asyncio.sleep(0.005)
+        try:
+            async with httpx.AsyncClient(base_url=self.url, timeout=30, verify=_NO_TLS) as self.client:
+                yield self
+        finally:
+            server.should_exit = True
+            await running
+
+
+@pytest.fixture
+async def edge() -> AsyncIterator[Edge]:
+    async with Edge().served() as running:
+        yield running
+
+
+@pytest.fixture
+async def openai_client(edge: Edge) -> AsyncIterator[AsyncOpenAI]:
+    """OpenAI's own client, which here refuses answers that are not of its schema."""
+    client = AsyncOpenAI(base_url=f"{edge.url}/v1", api_key="sk-acme", max_retries=0, timeout=10, _strict_response_validation=True)
+    async with client:
+        yield client
