@@ -21,7 +21,7 @@ from cluster.runtime.credentials import provide
 from cluster.runtime.endpoints import Endpoints
 from cluster.runtime.preparation import StartError, check_ports, prepare
 from cluster.runtime.run_record import RunLock, RunRecord
-from cluster.runtime.serve_environment import is_confined, serve_environment
+from cluster.runtime.serve_environment import serve_environment
 
 if TYPE_CHECKING:
     from cluster.runtime.supervisor import ColdStart
@@ -78,7 +78,7 @@ def serve(
             endpoints = Endpoints.of(config, api_key, admin_key)
             os.environ.update(serve_environment(config) | {processes.RUN_VARIABLE: run_id})
             try:
-                _bring_up(config, report, stop, take_signals)
+                _bring_up(config, run_id, report, stop, take_signals)
                 if not stop.is_set():
                     endpoints_file = endpoints.write(config.data_dir)
                     on_ready(Started(endpoints, time.monotonic() - began))
@@ -94,7 +94,11 @@ def serve(
 
 
 def _bring_up(
-    config: ClusterConfig, report: Callable[[str, str], None], stop: threading.Event, take_signals: Callable[[], None]
+    config: ClusterConfig,
+    run_id: str,
+    report: Callable[[str, str], None],
+    stop: threading.Event,
+    take_signals: Callable[[], None],
 ) -> None:
     # Imported here: Ray Serve reads its environment when it is imported.
     import ray
@@ -104,28 +108,12 @@ def _bring_up(
     from cluster import app
     from cluster.edges.grpc import registration
     from cluster.runtime import supervisor
+    from cluster.runtime.ray_cluster import start_ray
 
     report("ray", "starting" if config.ray.address is None else f"connecting to {config.ray.address}")
     shutil.rmtree(app.metrics_directory(config), ignore_errors=True)
     app.metrics_directory(config).mkdir(parents=True)
-    confined = is_confined(config)
-    own: dict[str, Any] = {}
-    if config.ray.address is None:
-        own = {
-            "num_cpus": config.ray.num_cpus,
-            "object_store_memory": config.ray.object_store_memory_bytes,
-            "include_dashboard": False,
-        }
-    ray.init(
-        address=config.ray.address or "local",
-        namespace=supervisor.NAMESPACE,
-        log_to_driver=False,
-        configure_logging=False,
-        runtime_env={
-            "worker_process_setup_hook": f"cluster.runtime.worker_setup.{'confined' if confined else 'plain'}",
-        },
-        **own,
-    )
+    start_ray(config, run_id)
     take_signals()
     report("supervisor", "")
     keeper = (

@@ -16,13 +16,13 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.config.schema import LoggingSettings, MetricsSettings
+from cluster.runtime import ray_cluster
 from cluster.telemetry import logs
 from cluster.telemetry.exporter import NodeExporter
 
 logger = logging.getLogger(__name__)
 
 NAME = "ossature-supervisor"
-NAMESPACE = "ossature"
 _RECONCILE_PERIOD_S = 5.0
 _MAX_COLD_STARTS = 200
 
@@ -110,4 +110,4 @@ class Supervisor:
 
 def find() -> Any:
     """The running supervisor's handle. Raises ``ValueError`` where there is none."""
-    return ray.get_actor(NAME, namespace=NAMESPACE)
+    return ray.get_actor(NAME, namespace=ray_cluster.NAMESPACE)

@@ -1,0 +1,49 @@
+"""Starting or joining Ray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cluster.config.schema import ClusterConfig
+from cluster.runtime import processes
+from cluster.runtime.preparation import StartError
+from cluster.runtime.serve_environment import is_confined
+
+NAMESPACE = "ossature"
+_ATTEMPTS = 3
+_SLOW_START = "timed out during startup"
+
+
+def start_ray(config: ClusterConfig, run_id: str) -> None:
+    """Connect to ``ray.address``, or start Ray on this machine. Raises ``StartError``.
+
+    Every process that it starts carries the run's mark and runs our set-up hook first.
+    """
+    import ray
+
+    options: dict[str, Any] = {
+        "address": config.ray.address or "local",
+        "namespace": NAMESPACE,
+        "log_to_driver": False,
+        "configure_logging": False,
+        "runtime_env": {
+            "worker_process_setup_hook": f"cluster.runtime.worker_setup.{'confined' if is_confined(config) else 'plain'}"
+        },
+    }
+    if config.ray.address is None:
+        options |= {
+            "num_cpus": config.ray.num_cpus,
+            "object_store_memory": config.ray.object_store_memory_bytes,
+            "include_dashboard": False,
+        }
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            ray.init(**options)
+        except Exception as error:
+            # Ray raises bare exceptions here. Its own limit of 30 s for a node's start can't be set; a busy machine needs longer.
+            if config.ray.address is None:
+                processes.end_all(run_id)
+            if _SLOW_START in str(error) and attempt < _ATTEMPTS:
+                continue
+            raise StartError(f"Ray did not start: {error}") from error
+        return
