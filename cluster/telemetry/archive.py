@@ -41,6 +41,7 @@ class Archive:
         self._folding = directory / FOLDING_FOLDER
         self._table = table
         self._stamp: tuple[int, int, int] | None = None
+        self._folded: frozenset[str] = frozenset()
         self.values: dict[Series, float] = {}
         self.processes = 0
         self.damage: list[str] = []
@@ -65,6 +66,9 @@ class Archive:
         sums = dict(self.values)
         self.damage = []
         for path in sorted(self._folding.iterdir()):
+            if path.name in self._folded:
+                path.unlink()
+                continue
             name = FileName.parse(path.name.partition(_SEPARATOR)[2])
             if name is None or self._give_back(path, name):
                 continue
@@ -105,17 +109,16 @@ class Archive:
         # Not synced to disk: after a power cut the cluster starts anew, and so does this folder.
         aside.write_bytes(msgspec.json.encode(stored))
         aside.replace(self._path)
-        self.values, self.processes, self._stamp = sums, processes, self._read_stamp()
+        self.values, self.processes, self._folded = sums, processes, frozenset(stored.folded)
+        self._stamp = self._read_stamp()
         for path in folded:
-            path.unlink(missing_ok=True)
+            path.unlink()
 
     def _load(self) -> None:
         self._stamp = self._read_stamp()
         stored = _Stored() if self._stamp is None else msgspec.json.decode(self._path.read_bytes(), type=_Stored)
         self.values = {self._table.get(kind, "", key): value for kind, key, value in stored.values}
-        self.processes = stored.processes
-        for name in stored.folded:
-            (self._folding / name).unlink(missing_ok=True)
+        self.processes, self._folded = stored.processes, frozenset(stored.folded)
 
     def _read_stamp(self) -> tuple[int, int, int] | None:
         """Changes whenever the archive does: a rename brings another inode, or another time and size."""

@@ -1,6 +1,6 @@
 """What the rest of the cluster calls to be counted: one object in a gateway process, one in an engine process.
 
-Nothing here costs per token: a request makes about ten updates of some microsecond each, at its start, first token and end.
+Nothing here costs per token: a request makes about ten updates of a few microseconds each, at its start, first token and end.
 Make at most one object of a class in a process, before anything else there creates metrics (an engine, above all).
 """
 

@@ -58,6 +58,33 @@ def test_a_crash_at_any_file_operation_loses_and_doubles_nothing(
     assert not list((tmp_path / FOLDING_FOLDER).iterdir())
 
 
+@pytest.mark.parametrize("operation", ["rename", "replace", "unlink", "write_bytes"])
+@pytest.mark.parametrize("succeed", [0, 1, 2])
+def test_an_error_of_the_disk_leaves_a_running_exporter_exact(
+    tmp_path: Path, three_dead: float, monkeypatch: pytest.MonkeyPatch, operation: str, succeed: int
+) -> None:
+    collector = NodeCollector(tmp_path)
+    real = getattr(Path, operation)
+    calls = 0
+
+    def failing(self: Path, *args: object, **kwargs: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == succeed + 1:
+            raise OSError(5, "Input/output error")
+        return real(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, operation, failing)
+        with contextlib.suppress(OSError):
+            list(collector.collect())
+    for _ in range(2):
+        found = [s.value for f in collector.collect() for s in f.samples if s.name == "t_events_total"]
+        assert found == [three_dead]
+    assert events(tmp_path) == three_dead
+    assert not list((tmp_path / FOLDING_FOLDER).iterdir())
+
+
 def test_half_written_archive_is_ignored(tmp_path: Path, three_dead: float) -> None:
     assert events(tmp_path) == three_dead
     (tmp_path / f"{ARCHIVE_FILE}.new").write_bytes(b'{"values":[["counter"')
