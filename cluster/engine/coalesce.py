@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 
 from cluster.engine.contract import Frame
 
 
-async def coalesced(frames: AsyncGenerator[Frame, None], max_buffered_bytes: int) -> AsyncIterator[Frame]:
-    """Merge ``frames`` as described above. Closing this iterator closes ``frames``.
+async def coalesced(frames: AsyncGenerator[Frame, None], max_buffered_bytes: int) -> AsyncGenerator[Frame, None]:
+    """Merge ``frames`` as described above. Closing this generator closes ``frames``.
 
     While more than ``max_buffered_bytes`` of payload wait, nothing is taken from ``frames``. Raises what ``frames`` raises, after
     the frames before it.

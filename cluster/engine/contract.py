@@ -7,7 +7,7 @@ shown of it (rounding, ``include_usage``) is decided by the gateway.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from enum import StrEnum
 from typing import Protocol
 
@@ -92,8 +92,8 @@ class Engine(Protocol):
         """Load the model and warm it up. Raises when it cannot serve."""
         ...
 
-    def generate(self, request: EngineRequest) -> AsyncIterator[Frame]:
-        """Answer a request, one frame per engine output. Closing the iterator aborts the generation within one engine step.
+    def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
+        """Answer a request, one frame per engine output. Closing the generator aborts the generation within one engine step.
 
         Never raises for what a request does wrong or what the engine can't do: that is a frame with a fault.
         """

@@ -6,7 +6,7 @@ A plain class: ``cluster/app.py`` makes the deployment of it. It works with any 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import msgspec
@@ -82,9 +82,9 @@ class EngineReplica:
 
         ``ticket`` is for the router, which sees the arguments of the call. Closing the generator aborts the request.
         """
-        frames = coalesced(self._observed(request), self._relay.max_buffered_bytes)
-        async for frame in frames:
-            yield self._encoder.encode(frame)
+        async with aclosing(coalesced(self._observed(request), self._relay.max_buffered_bytes)) as frames:
+            async for frame in frames:
+                yield self._encoder.encode(frame)
 
     async def _observed(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
         """The engine's frames, counted and judged on the way."""
@@ -92,7 +92,7 @@ class EngineReplica:
         self._waiting += 1
         started = False
         try:
-            async with aclosing(_closable(self._engine.generate(request))) as frames:
+            async with aclosing(self._engine.generate(request)) as frames:
                 async for frame in frames:
                     if not started:
                         started = True
@@ -132,9 +132,3 @@ def _is_alone(body: bytes) -> bool:
     except msgspec.DecodeError:
         return False
     return (shape.n or 1) == 1 and not bytes(shape.prompt).lstrip().startswith(b"[")
-
-
-def _closable(frames: AsyncIterator[Frame]) -> AsyncGenerator[Frame, None]:
-    if not isinstance(frames, AsyncGenerator):
-        raise TypeError("an engine's frames must be an async generator: closing it is how a request is aborted")
-    return frames
