@@ -36,4 +36,4 @@ class SchemaOracle:
 
 @cache
 def _loaded() -> SchemaOracle:
-    return SchemaOracle(yaml.load(DESCRIPTION.read_text(), Loader=yaml.CSafeLoader))  # noqa: S506 - a safe loader, in C
+    return SchemaOracle(yaml.load(DESCRIPTION.read_text(), Loader=yaml.CSafeLoader))

@@ -62,7 +62,9 @@ class RunningCluster:
         )
 
     def raw(self, key: str | None = None) -> httpx.Client:
-        return httpx.Client(base_url=self.http, headers={"Authorization": f"Bearer {key or self.api_key}"}, timeout=120, trust_env=False)
+        return httpx.Client(
+            base_url=self.http, headers={"Authorization": f"Bearer {key or self.api_key}"}, timeout=120, trust_env=False
+        )
 
     def channel(self) -> grpc.Channel:
         return grpc.insecure_channel(self.grpc)
@@ -83,7 +85,7 @@ def free_port() -> int:
 def require_models() -> None:
     for folder, command in ((DEMO, "models.demo.expand"), (BENCH, "models.bench.make")):
         if not (folder / "config.json").exists():
-            subprocess.run([sys.executable, "-m", command], cwd=REPOSITORY, check=True)  # noqa: S603
+            subprocess.run([sys.executable, "-m", command], cwd=REPOSITORY, check=True)
 
 
 async def _organization_of_the_private_model(data_dir: Path) -> str:

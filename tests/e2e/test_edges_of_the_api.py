@@ -59,7 +59,9 @@ def test_a_private_model_does_not_exist_for_others(running: RunningCluster) -> N
     assert [model.id for model in running.client().models.list()] == [MODEL]
     with pytest.raises(openai.NotFoundError) as caught:
         running.client().chat.completions.create(model="bench-qwen3", messages=[{"role": "user", "content": "x"}])
-    unknown = running.raw().post("/v1/chat/completions", json={"model": "bench-qwen9", "messages": [{"role": "user", "content": "x"}]})
+    unknown = running.raw().post(
+        "/v1/chat/completions", json={"model": "bench-qwen9", "messages": [{"role": "user", "content": "x"}]}
+    )
     assert unknown.json()["error"]["code"] == caught.value.code == "model_not_found"
     own = running.client(running.beta_key).chat.completions.create(
         model="bench-qwen3", messages=[{"role": "user", "content": "x"}], max_completion_tokens=2

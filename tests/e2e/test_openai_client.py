@@ -111,7 +111,11 @@ def test_tool_call_and_answer_from_its_result(running: RunningCluster) -> None:
 
 def test_streamed_tool_call_arguments_add_up(running: RunningCluster) -> None:
     stream = running.client().chat.completions.create(
-        model=MODEL, messages=user("Order 5 mugs"), tools=TOOLS, temperature=0, stream=True  # type: ignore[arg-type]
+        model=MODEL,
+        messages=user("Order 5 mugs"),
+        tools=TOOLS,
+        temperature=0,
+        stream=True,  # type: ignore[arg-type]
     )
     name, arguments, finish = "", "", None
     for chunk in stream:
@@ -125,7 +129,11 @@ def test_streamed_tool_call_arguments_add_up(running: RunningCluster) -> None:
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_order_status"}}])
 def test_forced_tool_choice_calls_a_tool_with_valid_arguments(running: RunningCluster, choice: object) -> None:
     answer = running.client().chat.completions.create(
-        model=MODEL, messages=user("Where is my order 4711?"), tools=TOOLS, tool_choice=choice, temperature=0  # type: ignore[arg-type]
+        model=MODEL,
+        messages=user("Where is my order 4711?"),
+        tools=TOOLS,
+        tool_choice=choice,
+        temperature=0,  # type: ignore[arg-type]
     )
     call = answer.choices[0].message.tool_calls[0]  # type: ignore[index]
     assert call.function.name == "get_order_status"
@@ -169,7 +177,10 @@ def test_max_completion_tokens_ends_with_length(running: RunningCluster) -> None
 
 def test_equal_seeds_give_equal_answers(running: RunningCluster) -> None:
     texts = {
-        running.client().chat.completions.create(model=MODEL, messages=user("Who are you?"), temperature=1, seed=11).choices[0].message.content
+        running.client()
+        .chat.completions.create(model=MODEL, messages=user("Who are you?"), temperature=1, seed=11)
+        .choices[0]
+        .message.content
         for _ in range(2)
     }
     assert len(texts) == 1

@@ -134,7 +134,12 @@ def test_another_orgs_prompt_is_not_found_by_a_guessed_salt(running: RunningClus
     for salt in ("", "a", "ossature"):
         answer = running.raw(running.beta_key).post(
             "/v1/chat/completions",
-            json={"model": MODEL, "messages": [{"role": "user", "content": prompt}], "max_completion_tokens": 2, "cache_salt": salt},
+            json={
+                "model": MODEL,
+                "messages": [{"role": "user", "content": prompt}],
+                "max_completion_tokens": 2,
+                "cache_salt": salt,
+            },
         )
         if answer.status_code == 200:
             assert answer.json()["usage"]["prompt_tokens_details"]["cached_tokens"] == 0

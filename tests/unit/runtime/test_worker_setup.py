@@ -1,0 +1,46 @@
+"""The set-up hook of a confined cluster, in a process of its own: it changes classes of libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def test_a_grpc_server_that_asks_for_every_address_gets_loopback() -> None:
+    code = """
+import asyncio, grpc
+from pathlib import Path
+from cluster.runtime.worker_setup import confined
+confined()
+async def main():
+    server = grpc.aio.server()
+    ports = [server.add_insecure_port(address) for address in ("[::]:0", "0.0.0.0:0")]
+    await server.start()
+    wanted = {f"{port:04X}" for port in ports}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            address, port = line.split()[1].rsplit(":", 1)
+            if port in wanted and line.split()[3] == "0A":
+                print(address)
+    await server.stop(None)
+asyncio.run(main())
+"""
+    addresses = set(run(code).split())
+    assert addresses
+    assert addresses <= {"0100007F", "0000000000000000FFFF00000100007F"}
+
+
+def test_haproxy_is_told_to_bind_loopback() -> None:
+    code = """
+from cluster.runtime.worker_setup import confined
+confined()
+from ray.serve._private import haproxy, haproxy_templates
+texts = [v for m in (haproxy, haproxy_templates) for v in vars(m).values() if isinstance(v, str) and "bind " in v]
+assert any("bind 127.0.0.1:" in text for text in texts)
+print(sum(text.count("bind *:") + text.count("bind :") for text in texts))
+"""
+    assert run(code).strip() == "0"
