@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 Authenticate = Callable[[str | None, str | None, str | None], Awaitable[Principal]]
 """Secret, ``OpenAI-Organization``, ``OpenAI-Project`` → who it is."""
 
+OnRefusal = Callable[[Principal | None, OssatureError], None]
+"""Told of every error that this edge answers with and that the inside has not seen, so that it can be counted."""
+
 
 def build_app(
     *,
@@ -35,17 +38,18 @@ def build_app(
     settings: HttpSettings,
     readiness: Callable[[], Readiness],
     status: Callable[[Principal], Awaitable[dict[str, Any]]],
+    on_refusal: OnRefusal = lambda principal, error: None,
 ) -> ASGIApp:
     """The application, ready to be served by uvicorn or by a Ray Serve ingress. Opens nothing; all arguments are the caller's."""
-    return HttpEdge(
-        authenticate, _routes(Generation(inference, settings), Models(inference), Admin(directory, status, settings), readiness)
-    )
+    routes = _routes(Generation(inference, settings), Models(inference), Admin(directory, status, settings), readiness)
+    return HttpEdge(authenticate, routes, on_refusal)
 
 
 class HttpEdge:
-    def __init__(self, authenticate: Authenticate, routes: RouteTable) -> None:
+    def __init__(self, authenticate: Authenticate, routes: RouteTable, on_refusal: OnRefusal) -> None:
         self._authenticate = authenticate
         self._routes = routes
+        self._on_refusal = on_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -60,6 +64,8 @@ class HttpEdge:
             try:
                 error = await self._outcome(exchange)
                 if error is not None:
+                    if not exchange.accounted:
+                        self._on_refusal(exchange.principal, error)
                     await exchange.fail(error)
             except ClientGone:
                 _log.debug("The client went away")

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
@@ -26,13 +27,18 @@ class ClientGone(Exception):
 
 
 class Exchange:
-    """Made per request. ``principal`` is set once the caller is known; ``finished`` once the whole answer has been sent."""
+    """Made per request.
+
+    ``principal`` is set once the caller is known, ``accounted`` once the inside has taken over and counts what happens,
+    ``started`` with the first byte of an answer, ``finished`` with its last.
+    """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.request_id = f"req_{secrets.token_hex(16)}"
         self.method: str = scope["method"]
         self.path = _path(scope)
         self.principal: Principal | None = None
+        self.accounted = False
         self.extra_headers: list[Header] = []
         self.started = False
         self.finished = False
@@ -116,7 +122,10 @@ class Exchange:
 
     async def fail(self, error: OssatureError) -> None:
         """Answer with an error in OpenAI's shape."""
-        await self.respond(msgspec.json.encode(error.body()), status=error.status, headers=retry_headers(error))
+        headers = retry_headers(error)
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            headers.append((b"www-authenticate", b"Bearer"))
+        await self.respond(msgspec.json.encode(error.body()), status=error.status, headers=headers)
 
     async def start(self, status: int, headers: Iterable[Header]) -> None:
         self.started = True

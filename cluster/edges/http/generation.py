@@ -36,6 +36,7 @@ class Generation:
         large = len(body) > PARSE_IN_THREAD_BYTES
         request = await asyncio.to_thread(parse, body) if large else parse(body)
         call = Call(edge="http", trace_id=exchange.request_id)
+        exchange.accounted = True
         if request.stream:
             await until_disconnect(exchange, self._stream(exchange, request, call))
             return

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from openai import AsyncOpenAI
 
 from cluster.config.schema import HttpSettings
 from cluster.edges.http.app import build_app
+from cluster.errors import OssatureError
 from cluster.identity.principal import Principal
 from tests.unit.http.fakes import FakeAuthenticator, FakeDirectory, FakeInference
 
@@ -39,6 +41,7 @@ class Edge:
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     readiness: FakeReadiness = field(default_factory=FakeReadiness)
     settings: HttpSettings = field(default_factory=lambda: HttpSettings(max_body_bytes=1 << 20, body_timeout_s=0.5))
+    refusals: list[tuple[Principal | None, OssatureError]] = field(default_factory=list)
     port: int = 0
     client: httpx.AsyncClient = field(init=False)
 
@@ -68,11 +71,15 @@ class Edge:
             settings=self.settings,
             readiness=lambda: self.readiness,
             status=self.status,
+            on_refusal=lambda principal, error: self.refusals.append((principal, error)),
         )
         config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
-        running = asyncio.create_task(server.serve(sockets=[listener := config.bind_socket()]))
+        # asyncio turns Nagle's algorithm off only for sockets that name their protocol; uvicorn's own do not.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
+        running = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:  # noqa: ASYNC110 - uvicorn offers nothing else to wait for
             await asyncio.sleep(0.005)
         try:

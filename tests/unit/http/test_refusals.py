@@ -17,6 +17,7 @@ from cluster.errors import (
     RateLimited,
 )
 from tests.unit.http.conftest import Edge
+from tests.unit.http.fakes import ACME
 from tests.unit.requests import openai_spec
 from tests.unit.requests.openai_spec import needs_spec
 from tests.unit.requests.samples import chat, completion
@@ -56,6 +57,7 @@ async def test_without_a_valid_key_nothing_is_read(edge: Edge, path: str) -> Non
     for key in (None, "sk-wrong"):
         answer = await edge.request("POST", path, key=key, content=b"{ not even JSON")
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+        assert answer.headers["www-authenticate"] == "Bearer"
     for header in (b"Basic sk-acme", b"sk-acme", b"Bearer", b"Bearer \xc3\xa4", b"Bearer sk-acme,sk-acme"):
         assert (await edge.request("POST", path, key=None, headers={"authorization": header})).status_code == 401
     assert edge.inference.asked == []
@@ -160,6 +162,17 @@ async def test_the_next_request_works_after_every_refusal(edge: Edge) -> None:
     for body in (b"{", b"x" * (1 << 21), json.dumps(chat(n=0)).encode(), json.dumps(chat(model="gpt-9")).encode()):
         assert (await edge.request("POST", CHAT, content=body)).status_code in (400, 404, 413)
         assert (await edge.post(CHAT, chat())).status_code == 200
+
+
+async def test_what_the_edge_refuses_is_reported_once_and_what_the_inside_refuses_is_not(edge: Edge) -> None:
+    await edge.post(CHAT, chat(n=0))
+    await edge.request("GET", "/v1/models", key="sk-wrong")
+    await edge.request("GET", "/nothing")
+    assert [(principal, error.status) for principal, error in edge.refusals] == [(ACME, 400), (None, 401), (None, 404)]
+    edge.inference.error = Overloaded("Busy.")
+    await edge.post(CHAT, chat())
+    await edge.post(CHAT, chat(model="gpt-9"))
+    assert len(edge.refusals) == 3
 
 
 @needs_spec
