@@ -59,5 +59,5 @@ services: setup ## Install and start the servers that tests use (PostgreSQL on l
 services-stop: ## Stop them
 	@$(PYTHON_BIN) scripts/services.py stop
 
-clean: ## Remove environments, expanded models and run-time files
+clean: services-stop ## Remove environments, expanded models and run-time files
 	rm -rf $(VENV) .venv-* .models .run .services .mypy_cache .ruff_cache .pytest_cache

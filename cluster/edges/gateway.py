@@ -21,6 +21,7 @@ from cluster.identity.directory import Directory
 from cluster.inference.cluster_inference import ClusterInference
 from cluster.inference.prefix_planner import PrefixPlanner
 from cluster.inference.recorder import ClusterRecorder
+from cluster.inference.requests.limits import RequestLimits
 from cluster.prompt_cache.salt import SaltDeriver
 from cluster.relay.handle import HandleRelay
 from cluster.relay.replicas import PROCESS_VIEW
@@ -65,7 +66,11 @@ class Gateway(GrpcEdge):
             has_replica=self._readiness.has_replica,
         )
         super().__init__(
-            inference=self._inference, authenticate=self._authenticator.authenticate, readiness=self._readiness.is_ready
+            inference=self._inference,
+            authenticate=self._authenticator.authenticate,
+            readiness=self._readiness.is_ready,
+            max_request_bytes=config.http.max_body_bytes,
+            limits=RequestLimits(max_json_depth=config.http.max_json_depth),
         )
         self._status = ClusterStatus(config, self._readiness, serve.get_replica_context().replica_id.unique_id)
 

@@ -14,6 +14,7 @@ from cluster.config.schema import ClusterConfig
 _LOOPBACK_NAMES = {"localhost"}
 #: HTTP/2 streams that one client connection may have open; HAProxy's default is 100, more wait without a word.
 _HTTP2_STREAMS = 1000
+_GRPC_OVERHEAD_BYTES = 64 << 10
 
 
 def is_loopback(host: str) -> bool:
@@ -38,6 +39,8 @@ def serve_environment(config: ClusterConfig) -> dict[str, str]:
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "1",
         "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(config.relay.max_request_bytes),
+        # Room for a body of the largest size in its gRPC form; whatever is larger is refused before it is read.
+        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(config.http.max_body_bytes + _GRPC_OVERHEAD_BYTES),
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(_HTTP2_STREAMS),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DEDUP_LOGS": "0",

@@ -58,7 +58,7 @@ def test_stream_gives_the_same_text_as_http(running: RunningCluster) -> None:
 
 def test_tool_call(running: RunningCluster) -> None:
     function = tool_pb2.FunctionDefinition(name="place_order", description="Place an order", strict=True)
-    function.parameters.update(ORDER_SCHEMA)
+    function.parameters = json.dumps(ORDER_SCHEMA)
     with running.channel() as channel:
         answer = chat_pb2_grpc.ChatServiceStub(channel).CreateChatCompletion(
             ask("Order 5 mugs", temperature=0, tools=[tool_pb2.Tool(function=function)]),

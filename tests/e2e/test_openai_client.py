@@ -176,13 +176,9 @@ def test_max_completion_tokens_ends_with_length(running: RunningCluster) -> None
 
 
 def test_equal_seeds_give_equal_answers(running: RunningCluster) -> None:
-    texts = {
-        running.client()
-        .chat.completions.create(model=MODEL, messages=user("Who are you?"), temperature=1, seed=11)
-        .choices[0]
-        .message.content
-        for _ in range(2)
-    }
+    client = running.client()
+    answers = [client.chat.completions.create(model=MODEL, messages=user("Who are you?"), temperature=1, seed=11) for _ in range(2)]
+    texts = {answer.choices[0].message.content for answer in answers}
     assert len(texts) == 1
 
 

@@ -50,9 +50,8 @@ def test_a_missing_model_folder_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_repository_id_is_left_to_the_engine(tmp_path: Path) -> None:
-    prepared = prepare(
-        ClusterConfig.model_validate({"data_dir": tmp_path, "models": [{"id": "m", "source": "openai/gpt-oss-20b"}]})
-    )
+    models = [{"id": "m", "source": "openai/gpt-oss-20b"}]
+    prepared = prepare(ClusterConfig.model_validate({"data_dir": tmp_path, "models": models}))
     assert prepared.models[0].source == "openai/gpt-oss-20b"
 
 
