@@ -165,4 +165,5 @@ def _card(model: ModelSettings) -> ModelCard:
 
 
 def _explain(ticket: RouteTicket) -> str:
-    return f"replica={ticket.replica_id} rank={ticket.rank} affinity={ticket.affinity}"
+    """For the caller: how the request met its prefix's home. Which replica that is stays the cluster's business."""
+    return f"affinity={ticket.affinity}" + (f" rank={ticket.rank}" if ticket.rank is not None else "")
