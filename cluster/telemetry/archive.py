@@ -18,8 +18,8 @@ from pathlib import Path
 
 import msgspec
 
-from cluster.telemetry.multiprocess import ARCHIVE_FILE, FOLDING_FOLDER, Owner
-from cluster.telemetry.valuefiles import GAUGE, FileName, Series, SeriesTable, ValueFile
+from cluster.telemetry.multiprocess import ARCHIVE_FILE, FOLDING_FOLDER
+from cluster.telemetry.valuefiles import COUNTER, GAUGE, FileName, Series, SeriesTable, ValueFile
 
 _SEPARATOR = "~"  # between the unique part and the former name; in neither
 
@@ -62,7 +62,7 @@ class Archive:
 
     def _fold_moved(self) -> None:
         folded: list[Path] = []
-        owners: set[Owner] = set()
+        processes = self.processes
         sums = dict(self.values)
         self.damage = []
         for path in sorted(self._folding.iterdir()):
@@ -73,16 +73,17 @@ class Archive:
             if name is None or self._give_back(path, name):
                 continue
             folded.append(path)
-            owners.add(name.owner)
             if name.kind == GAUGE:
                 continue
+            # One such file a process; its others may have come after the folder was listed and follow with the next fold.
+            processes += name.kind == COUNTER
             file = ValueFile(path, name)
             for series, value in file.read(self._table):
                 sums[series] = sums.get(series, 0.0) + value
             if file.damage is not None:
                 self.damage.append(file.damage)
         if folded:
-            self._commit(sums, folded, self.processes + len(owners))
+            self._commit(sums, folded, processes)
 
     def _give_back(self, path: Path, name: FileName) -> bool:
         """Undo the move if the file turns out to be in use: a new process with the same id had opened it before the move.
