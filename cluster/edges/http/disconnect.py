@@ -34,8 +34,11 @@ async def until_disconnect(exchange: Exchange, work: Coroutine[Any, Any, _Result
 
 
 async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    except Exception:  # noqa: BLE001 - a server that fails to listen to its client has lost it
+        _log.debug("The server gave up on the client", exc_info=True)
 
 
 async def _end(*tasks: asyncio.Task[Any]) -> None:
