@@ -28,6 +28,8 @@ class OssatureError(Exception):
         self.param = param
         self.code = code if code is not None else self.default_code
         self.retry_after_s = retry_after_s
+        #: Set once the error is in the metrics, so that an edge that passes it on does not count it again.
+        self.counted = False
 
     def body(self) -> dict[str, object]:
         """OpenAI's error body: ``{"error": {"message", "type", "param", "code"}}``."""
@@ -93,9 +95,23 @@ class UnsupportedMediaType(InvalidRequest):
 
 
 class Unauthenticated(OssatureError):
+    """``reason`` is for metrics alone (``missing``, ``malformed``, ``unknown``): callers are not told what is wrong with a key."""
+
     status = 401
     type = "invalid_request_error"
     default_code = "invalid_api_key"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "unknown",
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, param=param, code=code, retry_after_s=retry_after_s)
+        self.reason = reason
 
 
 class PermissionDenied(OssatureError):
@@ -137,10 +153,3 @@ class EngineFailed(OssatureError):
 
     status = 500
     default_code = "engine_failed"
-
-
-class SlowConsumer(OssatureError):
-    """The client read so slowly that its bounded buffer filled up; its generation was cancelled."""
-
-    status = 500
-    default_code = "slow_consumer"

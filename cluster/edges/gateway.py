@@ -15,6 +15,7 @@ from cluster.edges.cluster_status import ClusterStatus
 from cluster.edges.grpc.servicer import GrpcEdge
 from cluster.edges.http.app import build_app
 from cluster.edges.readiness import ModelReadiness
+from cluster.edges.refusals import Refusals
 from cluster.edges.serve_request_id import keep_our_request_id
 from cluster.identity.authenticator import Authenticator
 from cluster.identity.directory import Directory
@@ -48,8 +49,9 @@ class Gateway(GrpcEdge):
         self._authenticator = Authenticator(self._database, config.identity, time.monotonic)
         await self._authenticator.start()
         metrics = GatewayMetrics((model.id for model in config.models), max_organizations=config.metrics.max_organizations)
+        self._refusals = Refusals(metrics)
         self._readiness = ModelReadiness(
-            {model.id: handle.deployment_id.name for model, handle in ((m, engines[m.id]) for m in config.models)}, PROCESS_VIEW
+            {model_id: handle.deployment_name for model_id, handle in engines.items()}, PROCESS_VIEW, metrics.replicas_ready
         )
         self._inference = ClusterInference(
             models={model.id: model for model in config.models},
@@ -71,6 +73,7 @@ class Gateway(GrpcEdge):
             readiness=self._readiness.is_ready,
             max_request_bytes=config.http.max_body_bytes,
             limits=RequestLimits(max_json_depth=config.http.max_json_depth),
+            on_refusal=self._refusals.refused,
         )
         self._status = ClusterStatus(config, self._readiness, serve.get_replica_context().replica_id.unique_id)
 

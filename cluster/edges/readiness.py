@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cluster.relay.replicas import ReplicaView
@@ -17,10 +17,17 @@ class Readiness:
 
 
 class ModelReadiness:
-    def __init__(self, deployments: Mapping[str, str], view: ReplicaView) -> None:
-        """``deployments``: the deployment that serves each model id."""
+    def __init__(self, deployments: Mapping[str, str], view: ReplicaView, on_count: Callable[[str, int], None]) -> None:
+        """``deployments``: the deployment that serves each model id. ``on_count`` is told each change of a model's replicas."""
         self._deployments = deployments
         self._view = view
+        models = {deployment: model for model, deployment in deployments.items()}
+
+        def changed(deployment: str, replicas: frozenset[str]) -> None:
+            if deployment in models:
+                on_count(models[deployment], len(replicas))
+
+        view.watch(changed)
 
     def replicas(self, model: str) -> frozenset[str]:
         """Ids of the model's replicas that can be reached now."""

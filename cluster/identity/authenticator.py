@@ -83,9 +83,9 @@ class Authenticator:
         be told now).
         """
         if not secret:
-            raise Unauthenticated("No API key was given. Send it in the header 'Authorization: Bearer <key>'.")
+            raise Unauthenticated("No API key was given. Send it in the header 'Authorization: Bearer <key>'.", reason="missing")
         if not is_secret(secret):
-            raise _incorrect_key()
+            raise _incorrect_key("malformed")
         if self._clock() - self._last_contact > self._settings.outage_grace_s + NORMAL_STALENESS_S:
             raise Overloaded("API keys can't be checked at the moment. Try again.", code="store_unavailable")
         digest = secret_hash(secret)
@@ -179,8 +179,8 @@ class Authenticator:
         self._last_contact = asked
 
 
-def _incorrect_key() -> Unauthenticated:
-    return Unauthenticated("The API key is not valid.")
+def _incorrect_key(reason: str = "unknown") -> Unauthenticated:
+    return Unauthenticated("The API key is not valid.", reason=reason)
 
 
 def _report_end(task: asyncio.Task[None]) -> None:

@@ -102,7 +102,11 @@ class RequestMeter:
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
             await self.cancelled()
         else:
-            await self._finish(labels.code_of(error), error.status if isinstance(error, OssatureError) else 500)
+            status = 500
+            if isinstance(error, OssatureError):
+                error.counted = True
+                status = error.status
+            await self._finish(labels.code_of(error), status)
 
     async def cancelled(self) -> None:
         """The client went away."""

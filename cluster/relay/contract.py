@@ -23,7 +23,7 @@ class EngineStream(Protocol):
     def __aiter__(self) -> AsyncIterator[Frame]:
         """Frames in order: the first as soon as it exists, later ones hold whatever has piled up since the last read.
 
-        Raises :class:`ReplicaLost`, :class:`NoCapacity`, or ``SlowConsumer`` when the bounded buffer filled up.
+        Raises :class:`ReplicaLost` or :class:`NoCapacity`. A consumer that does not read holds the engine back; nothing grows.
         """
         ...
 

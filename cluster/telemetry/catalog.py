@@ -161,14 +161,6 @@ DISCONNECTS = Metric(
     labels=("edge",),
     example="sum by (edge) (rate(ossature_client_disconnects_total[5m]))",
 )
-SLOW_CONSUMERS = Metric(
-    "ossature_slow_consumers_total",
-    Kind.COUNTER,
-    Source.GATEWAY,
-    "Streams cut because the client read too slowly and its bounded buffer was full.",
-    labels=("edge",),
-    example="sum by (edge) (increase(ossature_slow_consumers_total[1h]))",
-)
 REPLICAS_READY = Metric(
     "ossature_replicas_ready",
     Kind.GAUGE,
@@ -187,14 +179,6 @@ COLD_START = Metric(
     unit="seconds",
     combine="livemax",
     example="max by (model, phase) (ossature_engine_cold_start_phase_seconds)",
-)
-RELAY_BUFFERED = Metric(
-    "ossature_relay_buffered_bytes",
-    Kind.GAUGE,
-    Source.GATEWAY,
-    "Bytes of answers that wait in the node's gateways for slow clients.",
-    unit="bytes",
-    example="sum(ossature_relay_buffered_bytes)",
 )
 LEDGER_WRITE = Metric(
     "ossature_ledger_write_duration_seconds",
@@ -263,10 +247,8 @@ ALL: tuple[Metric, ...] = (
     ISOLATION_JUDGED,
     ENGINE_DEATHS,
     DISCONNECTS,
-    SLOW_CONSUMERS,
     REPLICAS_READY,
     COLD_START,
-    RELAY_BUFFERED,
     LEDGER_WRITE,
     AUTH_FAILURES,
     BUILD_INFO,

@@ -18,9 +18,7 @@ EDGES = frozenset({"http", "grpc", "realtime"})
 AFFINITIES = frozenset({"home", "spilled", "none"})
 TOKEN_KINDS = ("prompt", "cached", "shown_cached", "completion")
 RETRY_REASONS = frozenset({"replica_lost", "no_capacity"})
-AUTH_REASONS = frozenset(
-    {"missing", "malformed", "unknown", "revoked", "expired", "wrong_organization", "wrong_project", "unavailable"}
-)
+AUTH_REASONS = frozenset({"missing", "malformed", "unknown", "wrong_organization", "wrong_project", "unavailable"})
 COLD_START_PHASES = frozenset({"import", "processes", "load_weights", "kv_cache", "serving", "warm_up"})
 
 ORGANIZATIONS_FILE = "organizations"

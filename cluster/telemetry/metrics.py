@@ -54,9 +54,7 @@ class GatewayMetrics:
         self._errors = Family(counter(catalog.ERRORS, registry))
         self._retries = Family(counter(catalog.RETRIES, registry))
         self._disconnects = Family(counter(catalog.DISCONNECTS, registry))
-        self._slow_consumers = Family(counter(catalog.SLOW_CONSUMERS, registry))
         self._replicas_ready = Family(gauge(catalog.REPLICAS_READY, registry))
-        self._relay_buffered = gauge(catalog.RELAY_BUFFERED, registry)
         self._ledger_write = histogram(catalog.LEDGER_WRITE, registry)
         self._auth_failures = Family(counter(catalog.AUTH_FAILURES, registry))
         self._create_known()
@@ -74,7 +72,6 @@ class GatewayMetrics:
         self._retries.create(self._models, labels.RETRY_REASONS)
         self._errors.create([labels.INTERNAL_ERROR], served, [*self._models, labels.UNKNOWN])
         self._disconnects.create(served)
-        self._slow_consumers.create(served)
         self._auth_failures.create(labels.AUTH_REASONS)
 
     # --- one request ------------------------------------------------------------------------------------------------------
@@ -148,10 +145,6 @@ class GatewayMetrics:
         """A client went away before its answer was complete."""
         self._disconnects(self._edge(edge)).inc()
 
-    def slow_consumer(self, edge: str) -> None:
-        """A stream was cut because its client read too slowly."""
-        self._slow_consumers(self._edge(edge)).inc()
-
     def auth_failed(self, reason: str) -> None:
         """A key was refused. ``reason``: one of ``labels.AUTH_REASONS``."""
         self._auth_failures(labels.known(reason, labels.AUTH_REASONS)).inc()
@@ -165,10 +158,6 @@ class GatewayMetrics:
     def replicas_ready(self, model: str, count: int) -> None:
         """How many replicas of the model the router may choose now."""
         self._replicas_ready(self._model(model)).set(count)
-
-    def relay_buffered(self, total_bytes: int) -> None:
-        """Bytes that wait in this gateway for slow clients, of all streams. To be called now and then, not for every frame."""
-        self._relay_buffered.set(total_bytes)
 
     def _model(self, model: str | None) -> str:
         return labels.known(model, self._models, labels.UNKNOWN)

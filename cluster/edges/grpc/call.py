@@ -15,6 +15,7 @@ import grpc
 from google.rpc.status_pb2 import Status
 
 from cluster.edges.grpc import errors
+from cluster.edges.refusals import OnRefusal
 from cluster.errors import OssatureError, Unauthenticated
 from cluster.inference.service import Call
 
@@ -47,8 +48,9 @@ class Context(Protocol):
 class RpcCall:
     """A call from its arrival to its status. ``org_id`` and ``route`` are set once they are known, and told to the client."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, on_refusal: OnRefusal) -> None:
         self._context = context
+        self._on_refusal = on_refusal
         self._started = perf_counter()
         self._metadata = context.invocation_metadata()
         self._status: Status | None = None
@@ -63,10 +65,12 @@ class RpcCall:
         """
         authorization = self._single("authorization")
         if authorization is None:
-            raise Unauthenticated("You didn't provide an API key. Send it as metadata: authorization: Bearer YOUR_KEY.")
+            raise Unauthenticated(
+                "You didn't provide an API key. Send it as metadata: authorization: Bearer YOUR_KEY.", reason="missing"
+            )
         bearer = _BEARER.fullmatch(authorization.strip())
         if bearer is None:
-            raise Unauthenticated("The authorization metadata must have the form: Bearer YOUR_KEY.")
+            raise Unauthenticated("The authorization metadata must have the form: Bearer YOUR_KEY.", reason="malformed")
         return bearer[1], self._single(ORGANIZATION_KEY), self._single(PROJECT_KEY)
 
     def origin(self) -> Call:
@@ -82,9 +86,11 @@ class RpcCall:
         try:
             yield
         except OssatureError as error:
+            self._on_refusal("grpc", self.org_id, error)
             self._status = errors.status_of(error, self.request_id)
             self._set(errors.status_code(error), self._status.message)
-        except Exception:
+        except Exception as error:
+            self._on_refusal("grpc", self.org_id, error)
             logger.exception("Request %s failed on a defect", self.request_id)
             self._status = errors.defect(self.request_id)
             self._set(grpc.StatusCode.INTERNAL, self._status.message)

@@ -24,7 +24,6 @@ from cluster.errors import (
     RateLimited,
     RequestTimeout,
     RequestTooLarge,
-    SlowConsumer,
     Unauthenticated,
 )
 
@@ -47,7 +46,6 @@ CODES: dict[type[OssatureError], grpc.StatusCode] = {
     # ABORTED, not INTERNAL or UNAVAILABLE: the whole call may be repeated, but a client library must not do so by itself once
     # messages of the answer have been handed out.
     EngineFailed: grpc.StatusCode.ABORTED,
-    SlowConsumer: grpc.StatusCode.ABORTED,
 }
 
 # Clients accept 8 KiB of trailing metadata by default. A message may stand in it percent-encoded and, twice, in base64: 5.7 times

@@ -17,6 +17,7 @@ from cluster.edges.grpc.call import Context, RpcCall
 from cluster.edges.grpc.generated.ossature.v1 import chat_pb2, models_pb2
 from cluster.edges.grpc.health import Health
 from cluster.edges.grpc.translate import requests, responses
+from cluster.edges.refusals import OnRefusal, uncounted
 from cluster.errors import InvalidRequest, RequestTooLarge
 from cluster.identity.principal import Principal
 from cluster.inference.requests import GenerationRequest
@@ -40,6 +41,7 @@ class _Edge:
     health: Health
     max_request_bytes: int
     limits: RequestLimits
+    on_refusal: OnRefusal
 
 
 class GrpcEdge:
@@ -56,14 +58,15 @@ class GrpcEdge:
         *,
         max_request_bytes: int = 32 << 20,
         limits: RequestLimits = DEFAULT_LIMITS,
+        on_refusal: OnRefusal = uncounted,
     ) -> None:
         # One attribute under a name of its own: the class is mixed into a deployment that has attributes too.
-        self._grpc_edge = _Edge(inference, authenticate, Health(readiness), max_request_bytes, limits)
+        self._grpc_edge = _Edge(inference, authenticate, Health(readiness), max_request_bytes, limits, on_refusal)
 
     # --- ossature.v1.ChatService ------------------------------------------------------------------------------------------
 
     async def CreateChatCompletion(self, request: bytes, grpc_context: Context) -> chat_pb2.CreateChatCompletionResponse:
-        rpc = RpcCall(grpc_context)
+        rpc = RpcCall(grpc_context, self._grpc_edge.on_refusal)
         with rpc.reported():
             principal = await self._principal(rpc)
             typed = await self._chat_request(request, chat_pb2.CreateChatCompletionRequest, requests.completion_body)
@@ -75,7 +78,7 @@ class GrpcEdge:
     async def StreamChatCompletion(
         self, request: bytes, grpc_context: Context
     ) -> AsyncGenerator[chat_pb2.StreamChatCompletionResponse, None]:
-        rpc = RpcCall(grpc_context)
+        rpc = RpcCall(grpc_context, self._grpc_edge.on_refusal)
         with rpc.reported():
             principal = await self._principal(rpc)
             typed = await self._chat_request(request, chat_pb2.StreamChatCompletionRequest, requests.stream_body)
@@ -92,7 +95,7 @@ class GrpcEdge:
     # --- ossature.v1.ModelService -----------------------------------------------------------------------------------------
 
     async def ListModels(self, request: bytes, grpc_context: Context) -> models_pb2.ListModelsResponse:
-        rpc = RpcCall(grpc_context)
+        rpc = RpcCall(grpc_context, self._grpc_edge.on_refusal)
         with rpc.reported():
             principal = await self._principal(rpc)
             self._decoded(request, models_pb2.ListModelsRequest)
@@ -101,7 +104,7 @@ class GrpcEdge:
         return models_pb2.ListModelsResponse()
 
     async def GetModel(self, request: bytes, grpc_context: Context) -> models_pb2.GetModelResponse:
-        rpc = RpcCall(grpc_context)
+        rpc = RpcCall(grpc_context, self._grpc_edge.on_refusal)
         with rpc.reported():
             principal = await self._principal(rpc)
             wanted = self._decoded(request, models_pb2.GetModelRequest)
@@ -111,18 +114,18 @@ class GrpcEdge:
     # --- grpc.health.v1.Health: no key needed -----------------------------------------------------------------------------
 
     async def Check(self, request: bytes, grpc_context: Context) -> health_pb2.HealthCheckResponse:
-        with RpcCall(grpc_context).reported():
+        with RpcCall(grpc_context, self._grpc_edge.on_refusal).reported():
             return self._grpc_edge.health.check(self._decoded(request, health_pb2.HealthCheckRequest).service)
         return health_pb2.HealthCheckResponse()
 
     async def List(self, request: bytes, grpc_context: Context) -> health_pb2.HealthListResponse:
-        with RpcCall(grpc_context).reported():
+        with RpcCall(grpc_context, self._grpc_edge.on_refusal).reported():
             self._decoded(request, health_pb2.HealthListRequest)
             return self._grpc_edge.health.list()
         return health_pb2.HealthListResponse()
 
     async def Watch(self, request: bytes, grpc_context: Context) -> AsyncGenerator[health_pb2.HealthCheckResponse, None]:
-        with RpcCall(grpc_context).reported():
+        with RpcCall(grpc_context, self._grpc_edge.on_refusal).reported():
             service = self._decoded(request, health_pb2.HealthCheckRequest).service
             async with aclosing(self._grpc_edge.health.watch(service)) as statuses:
                 async for status in statuses:

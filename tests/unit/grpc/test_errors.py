@@ -30,7 +30,6 @@ EXPECTED = {
     errors.Overloaded: "UNAVAILABLE",
     errors.DeadlineExceeded: "DEADLINE_EXCEEDED",
     errors.EngineFailed: "ABORTED",
-    errors.SlowConsumer: "ABORTED",
     errors.OssatureError: "INTERNAL",
 }
 

@@ -73,7 +73,7 @@ def test_line_that_a_dying_process_left_unfinished_spoils_no_other(tmp_path: Pat
 def test_every_error_class_has_a_code() -> None:
     codes = labels.error_codes()
     assert {"context_length_exceeded", "invalid_request", "not_found", "model_not_found", "conflict", "internal_error"} <= codes
-    assert {"rate_limit_exceeded", "overloaded", "engine_failed", "slow_consumer", "deadline_exceeded"} <= codes
+    assert {"rate_limit_exceeded", "overloaded", "engine_failed", "deadline_exceeded"} <= codes
 
 
 @pytest.mark.parametrize(
