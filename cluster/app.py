@@ -24,6 +24,8 @@ NAME = "ossature"
 GATEWAY = "gateway"
 _ROUTER = "cluster.inference.request_router:PrefixRouter"
 _STATS_PERIOD_S = 1.0
+#: Requests that need no engine (health, models, administration) find a place also on a full gateway.
+_BESIDES_INFERENCE = 100
 #: How long a request that found every replica full waits before it asks again, at most.
 _MAX_BACKOFF_S = 0.1
 
@@ -43,7 +45,8 @@ def build(config: ClusterConfig) -> Application:
     gateway = serve.deployment(serve.ingress()(Gateway)).options(
         name=GATEWAY,
         num_replicas=config.gateway.replicas,
-        max_ongoing_requests=config.gateway.max_ongoing_requests,
+        # Above the limit that the gateway keeps itself: its own refusal has OpenAI's shape and a Retry-After, Serve's has not.
+        max_ongoing_requests=2 * config.gateway.max_ongoing_requests + _BESIDES_INFERENCE,
         graceful_shutdown_timeout_s=config.gateway.graceful_shutdown_timeout_s,
         health_check_period_s=2,
         health_check_timeout_s=30,

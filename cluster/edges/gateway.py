@@ -63,6 +63,7 @@ class Gateway(GrpcEdge):
                 lambda model: len(self._readiness.replicas(model)),
             ),
             limit=ConcurrencyLimit(config.admission.max_concurrent_requests_per_organization),
+            max_in_progress=config.gateway.max_ongoing_requests,
             recorder=ClusterRecorder(metrics, self._ledger),
             admission=config.admission,
             has_replica=self._readiness.has_replica,
@@ -85,6 +86,7 @@ class Gateway(GrpcEdge):
             settings=self._config.http,
             readiness=self._readiness.report,
             status=self._status.report,
+            on_refusal=lambda principal, error: self._refusals.refused("http", principal.org_id if principal else "", error),
         )
 
     async def __del__(self) -> None:

@@ -45,15 +45,18 @@ class ClusterInference:
         relay: Relay,
         planner: Planner,
         limit: ConcurrencyLimit,
+        max_in_progress: int,
         recorder: Recorder,
         admission: AdmissionSettings,
         has_replica: Callable[[str], bool],
     ) -> None:
-        """``has_replica``: whether any replica of a model can be reached now."""
+        """``max_in_progress``: requests of all organizations. ``has_replica``: whether a model has a replica in reach now."""
         self._models = models
         self._relay = relay
         self._planner = planner
         self._limit = limit
+        self._max_in_progress = max_in_progress
+        self._in_progress = 0
         self._recorder = recorder
         self._admission = admission
         self._has_replica = has_replica
@@ -120,7 +123,7 @@ class ClusterInference:
         meter = RequestMeter(self._recorder, principal, model.id, call.edge, request_id)
         release: Callable[[], None] | None = None
         try:
-            release = self._limit.acquire(principal.org_id).release
+            release = self._enter(principal.org_id)
             timeout_s = min(self._admission.request_timeout_s, call.timeout_s or self._admission.request_timeout_s)
             deadline = asyncio.get_running_loop().time() + timeout_s
             if not self._has_replica(model.id):
@@ -146,6 +149,19 @@ class ClusterInference:
                 release()
             raise
         return _Begun(opened, request_id, _explain(ticket), deadline, meter, release)
+
+    def _enter(self, org_id: str) -> Callable[[], None]:
+        """Take a place on this gateway and in the organization's limit. Returns what gives both back, to be called once."""
+        if self._in_progress >= self._max_in_progress:
+            raise Overloaded("This gateway has as many requests in progress as it may have. Please retry later.")
+        slot = self._limit.acquire(org_id)
+        self._in_progress += 1
+
+        def leave() -> None:
+            self._in_progress -= 1
+            slot.release()
+
+        return leave
 
     def _visible(self, principal: Principal, model_id: str) -> ModelSettings:
         model = self._models.get(model_id)

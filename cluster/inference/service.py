@@ -23,7 +23,7 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A whole answer: ``body`` is OpenAI's response object as JSON, usage included. ``route`` tells in one line how it was routed."""
+    """A whole answer: ``body`` is OpenAI's response object as JSON, usage included. ``route`` tells how it was routed."""
 
     request_id: str
     body: bytes

@@ -201,7 +201,9 @@ def test_text_completion(running: RunningCluster, oracle: SchemaOracle) -> None:
     answer = running.client().completions.with_raw_response.create(model=MODEL, prompt="Hello", max_tokens=8, temperature=0)
     assert answer.parse().usage.completion_tokens == 8  # type: ignore[union-attr]
     assert not oracle.problems("CreateCompletionResponse", json.loads(answer.text))
-    pieces = list(running.client().completions.create(model=MODEL, prompt="Hello", max_tokens=8, temperature=0, stream=True))
+    # Not strict: OpenAI streams `finish_reason: null` until the last piece, which the client's own model of a piece forbids.
+    loose = openai.OpenAI(base_url=f"{running.http}/v1", api_key=running.api_key)
+    pieces = list(loose.completions.create(model=MODEL, prompt="Hello", max_tokens=8, temperature=0, stream=True))
     assert "".join(piece.choices[0].text for piece in pieces if piece.choices) == answer.parse().choices[0].text
 
 

@@ -74,7 +74,9 @@ class OnePlan:
 class Inside:
     """A ``ClusterInference`` with its surroundings at hand."""
 
-    def __init__(self, *scripts: list[Step], limit: int = 4, timeout_s: float = 5.0, ready: bool = True) -> None:
+    def __init__(
+        self, *scripts: list[Step], limit: int = 4, max_in_progress: int = 8, timeout_s: float = 5.0, ready: bool = True
+    ) -> None:
         self.relay = FakeRelay(*scripts)
         self.records = Records()
         self.limit = ConcurrencyLimit(limit)
@@ -87,6 +89,7 @@ class Inside:
             relay=self.relay,
             planner=OnePlan(),
             limit=self.limit,
+            max_in_progress=max_in_progress,
             recorder=self.records,
             admission=AdmissionSettings(request_timeout_s=timeout_s),
             has_replica=lambda model: ready,
@@ -239,6 +242,19 @@ async def test_requests_over_the_organizations_limit_are_rate_limited() -> None:
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     assert inside.limit.in_progress("org_a") == 0
+
+
+async def test_a_full_gateway_is_overloaded_with_a_wait() -> None:
+    inside = Inside([30.0], max_in_progress=1)
+    first = asyncio.create_task(inside.inference.complete(ALICE, chat(), CALL))
+    await asyncio.sleep(0.01)
+    with pytest.raises(Overloaded) as caught:
+        await inside.inference.complete(ALICE, chat(), CALL)
+    assert caught.value.retry_after_s
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    with pytest.raises(IndexError):  # the second script: let in again, the relay has no more streams to give
+        await inside.inference.complete(ALICE, chat(), CALL)
 
 
 @pytest.mark.parametrize(("model", "error"), [("private", ModelNotFound), ("nothing", ModelNotFound)])
