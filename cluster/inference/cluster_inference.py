@@ -22,6 +22,7 @@ from cluster.inference.requests import GenerationRequest
 from cluster.inference.service import Call, Completion, ModelCard
 from cluster.relay.contract import Relay, ReplicaLost
 from cluster.routing.ticket import RouteTicket
+from cluster.telemetry import labels
 
 _NO_REPLICA_RETRY_S = 5.0
 
@@ -118,11 +119,13 @@ class ClusterInference:
         """Everything up to the first frame; whatever fails here is counted and nothing of it stays behind."""
         if principal.admin:
             raise PermissionDenied("An admin key cannot run inference. Use a project's API key.")
-        model = self._visible(principal, request.model)
         request_id = answer_id(request.operation)
-        meter = RequestMeter(self._recorder, principal, model.id, call.edge, request_id)
+        # The name that a caller made up becomes neither a label nor a row.
+        known = request.model if request.model in self._models else labels.UNKNOWN
+        meter = RequestMeter(self._recorder, principal, known, call.edge, request_id)
         release: Callable[[], None] | None = None
         try:
+            model = self._visible(principal, request.model)
             release = self._enter(principal.org_id)
             timeout_s = min(self._admission.request_timeout_s, call.timeout_s or self._admission.request_timeout_s)
             deadline = asyncio.get_running_loop().time() + timeout_s
