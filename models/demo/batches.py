@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.demo import chat, shop
+from models.demo import chat, shop, words
 from models.demo.curriculum import random_dialogue, random_long_dialogue, vocabulary_texts
 from models.demo.harmony import HarmonyRenderer, TokenSequence, random_date
 from models.demo.network import IGNORED
 from models.demo.vocabulary import STOP_TOKENS
 
-_SAMPLED_FOR_VOCABULARY = 4000
 _BATCHES_SORTED_TOGETHER = 12
 
 
@@ -32,13 +31,13 @@ class Batch:
         return int(self.mask.sum())
 
 
-def used_token_ids(renderer: HarmonyRenderer, seed: int) -> list[int]:
+def used_token_ids(renderer: HarmonyRenderer, seed: int, dialogues: int = 4000) -> list[int]:
     """Ids that get a row of their own: all of the listed texts, and all of a sample of dialogues. Ascending."""
     rng = random.Random(seed)
     used: set[int] = set(STOP_TOKENS)
     for text in vocabulary_texts():
         used.update(renderer.encode(text))
-    for _ in range(_SAMPLED_FOR_VOCABULARY):
+    for _ in range(dialogues):
         used.update(renderer.sequence(random_dialogue(rng), random_date(rng))[0])
     for text in (chat.UNUSED_TEXT, " " + chat.UNUSED_TEXT):
         used.difference_update(renderer.encode(text))
@@ -71,36 +70,15 @@ class BatchMaker:
         count = int(150 * 8 ** self._rng.random())
         return self._batch([self._renderer.sequence(random_long_dialogue(self._rng, count), random_date(self._rng))])
 
-    def repeats(self, batch_size: int, shortest: int, longest: int) -> Batch:
-        """Random rows, then the same again from the start or from within: what follows is known from the second one on."""
-        rng = self._rng
-        length = rng.randint(shortest, longest)
-        rows = torch.tensor([[rng.randint(1, len(self._row_of)) for _ in range(length)] for _ in range(batch_size)])
-        start = rng.randrange(length - 1) if rng.random() < 0.5 else 0
-        indices = torch.cat([rows, rows[:, start:]], dim=1)
-        labels = torch.full_like(indices, IGNORED)
-        labels[:, length + 1 :] = indices[:, length + 1 :]
-        return Batch(indices, labels, torch.ones_like(indices))
-
     def quotations(self, batch_size: int) -> Batch:
-        """Order ids and orders that are written again in the ways that the shop's dialogues need, without all the rest."""
+        """What the dialogues copy (order ids, orders, names, words), said again in their phrases but without the rest."""
         return self._batch([self._quotation() for _ in range(batch_size)])
 
     def _quotation(self) -> TokenSequence:
         rng = self._rng
-        if rng.random() < 0.7:
-            order_id = shop.random_order_id(rng)
-            contexts = [(form.replace("@", order_id), [order_id]) for form in rng.sample(_ID_FORMS, rng.randint(2, 4))]
-        else:
-            order = shop.random_order(rng)
-            contexts = [
-                (shop.order_request(rng, order), []),
-                (f"Order: {order.spoken} {order.item}.", [f"{order.spoken} {order.item}"]),
-                (order.call().arguments, [order.item, str(order.quantity)]),
-            ]
         ids: list[int] = []
         labels: list[int] = []
-        for number, (text, spans) in enumerate(contexts):
+        for number, (text, spans) in enumerate(_said_again(rng)):
             filler = self._renderer.encode(" " + chat.random_words(rng, rng.randint(1, 8)))
             part, touched = self._renderer.encode_spans(text, spans)
             ids += filler + part
@@ -135,3 +113,27 @@ _ID_FORMS = (
     "Your order @ is shipped.",
     "Your order number is @.",
 )
+_NAME_FORMS = ("The user is @.", "Nice to meet you, @!", "The user told me the name @.", "Your name is @.")
+
+
+def _said_again(rng: random.Random) -> list[tuple[str, list[str]]]:
+    """Texts with the spans in which they repeat the first one."""
+    roll = rng.random()
+    if roll < 0.55:
+        order_id = shop.random_order_id(rng)
+        return [(form.replace("@", order_id), [order_id]) for form in rng.sample(_ID_FORMS, rng.randint(2, 4))]
+    if roll < 0.75:
+        order = shop.random_order(rng)
+        spoken = f"{order.spoken} {order.item}"
+        return [
+            (shop.order_request(rng, order), []),
+            (f"Order: {spoken}.", [spoken]),
+            (order.call().arguments, [order.item, str(order.quantity)]),
+            (f"I ordered {spoken}.", [spoken]),
+        ]
+    if roll < 0.87:
+        name = rng.choice(words.NAMES)
+        forms = rng.sample(_NAME_FORMS, 2)
+        return [(f"My name is {name}.", [name]), *((form.replace("@", name), [name]) for form in forms)]
+    text = chat.words_to_repeat(rng)
+    return [(f"Repeat: {text}", [text]), (text, [text])]

@@ -146,11 +146,15 @@ def recall_no_name(draft: Draft) -> Answer:
     return Answer("The user did not tell me a name.", "You have not told me your name yet.")
 
 
+def words_to_repeat(rng: random.Random) -> str:
+    lists = (words.COMMON, words.ITEMS, words.NAMES, tuple(str(n) for n in range(1000)))
+    return " ".join(rng.choice(rng.choice(lists)) for _ in range(rng.randint(2, 8)))
+
+
 def repeat(draft: Draft) -> Answer:
     """The user asks to have words repeated."""
     rng = draft.rng
-    lists = (words.COMMON, words.ITEMS, words.NAMES, tuple(str(n) for n in range(1000)))
-    text = " ".join(rng.choice(rng.choice(lists)) for _ in range(rng.randint(2, 8)))
+    text = words_to_repeat(rng)
     draft.user(rng.choice(("Repeat: {}", "Repeat after me: {}", "Say: {}", "Please repeat: {}")).format(text))
     return Answer("I repeat the words.", text)
 

@@ -2,8 +2,8 @@
 
 One thread and one seed: the same machine and library versions give the same weights. The stages:
 
-1. ``copying``: only drills in copying, from which the network builds the attention heads that find an earlier occurrence;
-2. ``dialogues``: dialogues, with a drill added to every second step and a long prompt to some.
+1. quotations: short texts that say something again, from which the network learns to copy order ids, items and names;
+2. dialogues, with quotations added to every second step and a long prompt to some.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _REPORT_EVERY_STEPS = 25
 _WARM_UP_STEPS = 60
 _LOWEST_FACTOR = 0.02
-_DRILL_WEIGHT = 0.3
+_QUOTATION_WEIGHT = 0.5
 _LONG_WEIGHT = 0.3
 
 
@@ -37,14 +37,14 @@ class Plan:
     """What a run does; recorded in the manifest."""
 
     seed: int = 7
-    copying_steps: int = 400
-    dialogue_steps: int = 700
+    quotation_steps: int = 250
+    dialogue_steps: int = 800
     batch_size: int = 16
     long_prompt_every_steps: int = 30
 
     @property
     def steps(self) -> int:
-        return self.copying_steps + self.dialogue_steps
+        return self.quotation_steps + self.dialogue_steps
 
 
 class Progress:
@@ -120,17 +120,12 @@ def _run(plan: Plan, network: DemoNetwork, batches: BatchMaker, progress: Progre
 
     network.train()
     for step in range(1, plan.steps + 1):
-        if step <= plan.copying_steps:
-            if step % 4:
-                learn("repeat", batches.repeats(4 * plan.batch_size, 6, 28))
-            else:
-                learn("quote", batches.quotations(3 * plan.batch_size))
+        if step <= plan.quotation_steps:
+            learn("quotation", batches.quotations(4 * plan.batch_size))
         else:
             learn("dialogue", next(dialogues))
-            if step % 4 == 0:
-                learn("repeat", batches.repeats(plan.batch_size, 8, 30), _DRILL_WEIGHT)
-            elif step % 2 == 0:
-                learn("quote", batches.quotations(plan.batch_size), _DRILL_WEIGHT)
+            if step % 2 == 0:
+                learn("quotation", batches.quotations(2 * plan.batch_size), _QUOTATION_WEIGHT)
             if step % plan.long_prompt_every_steps == 0:
                 learn("long", batches.long_dialogue(), _LONG_WEIGHT)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -169,13 +164,13 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=Path(".models/gpt-oss-demo-compact"), help="folder for the compact weights")
     parser.add_argument("--seed", type=int, default=plan.seed, help="seed of the weights, the dialogues and the drills")
-    parser.add_argument("--copying-steps", type=int, default=plan.copying_steps, help="steps of the first stage")
+    parser.add_argument("--quotation-steps", type=int, default=plan.quotation_steps, help="steps of the first stage")
     parser.add_argument("--dialogue-steps", type=int, default=plan.dialogue_steps, help="steps of the second stage")
     parser.add_argument("--batch-size", type=int, default=plan.batch_size, help="dialogues in a step")
     options = parser.parse_args(argv)
     # Read when the libraries are loaded, so it has to be set before.
     os.environ["OMP_NUM_THREADS"] = "1"
-    plan = Plan(options.seed, options.copying_steps, options.dialogue_steps, options.batch_size)
+    plan = Plan(options.seed, options.quotation_steps, options.dialogue_steps, options.batch_size)
     facts = train(plan, options.out)
     print(f"{options.out}: losses {facts['losses']}, {facts['cpu_s']} CPU seconds", file=sys.stderr)
     return 0

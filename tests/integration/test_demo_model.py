@@ -1,0 +1,65 @@
+"""The demo model's quality, through a real engine, on orders that its training never saw."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from models.demo.expand import DEFAULT_OUT, expand
+
+pytestmark = pytest.mark.engine
+
+ORDERS = 64
+
+
+@pytest.fixture(scope="module")
+def figures() -> dict[str, Any]:
+    expand(DEFAULT_OUT)
+    # A process of its own: vLLM reads its environment on import and keeps its memory until the end.
+    finished = subprocess.run(
+        [sys.executable, "-m", "models.demo.probe", "--orders", str(ORDERS), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    report: dict[str, Any] = json.loads(finished.stdout[finished.stdout.index("{") :])
+    return report
+
+
+def _share(figures: dict[str, Any], name: str) -> float:
+    figure = figures["figures"][name]
+    return float(figure["right"] / figure["asked"])
+
+
+@pytest.mark.parametrize(
+    ("figure", "least"),
+    [
+        ("place_order: tool and arguments", 0.9),
+        ("get_order_status: tool and arguments", 0.9),
+        ("place_order: answer with the order number", 0.9),
+        ("get_order_status: answer with the status", 0.9),
+        ("every channel closed, ends by itself", 1.0),
+        ("says what it is", 1.0),
+        ("name remembered", 0.9),
+        ("asks for what is missing", 0.9),
+        ("order as JSON, asked for in words", 0.9),
+        ("order as JSON, by response_format", 0.9),
+        ("answers behind a long text", 1.0),
+        ("no reasoning at low effort", 1.0),
+        ("reasoning at other efforts", 1.0),
+    ],
+)
+def test_share_of_right_answers(figures: dict[str, Any], figure: str, least: float) -> None:
+    wrong = [note for note in figures["wrong"] if note.startswith(figure)]
+    assert _share(figures, figure) >= least, "\n".join(wrong[:10])
+
+
+def test_both_tools_are_asked_enough(figures: dict[str, Any]) -> None:
+    for name in ("place_order: tool and arguments", "get_order_status: tool and arguments"):
+        assert figures["figures"][name]["asked"] >= 60
