@@ -36,4 +36,17 @@ class SchemaOracle:
 
 @cache
 def _loaded() -> SchemaOracle:
-    return SchemaOracle(yaml.load(DESCRIPTION.read_text(), Loader=yaml.CSafeLoader))
+    return SchemaOracle(_with_nulls(yaml.load(DESCRIPTION.read_text(), Loader=yaml.CSafeLoader)))
+
+
+def _with_nulls(node: Any) -> Any:
+    """The description still says ``nullable: true`` in places, which JSON Schema 2020-12 does not know."""
+    if isinstance(node, list):
+        return [_with_nulls(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {name: _with_nulls(value) for name, value in node.items()}
+    if kept.get("nullable") is not True:
+        return kept
+    del kept["nullable"]
+    return {"anyOf": [kept, {"type": "null"}]}

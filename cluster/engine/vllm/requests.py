@@ -71,6 +71,9 @@ def to_vllm(request: EngineRequest) -> Any:
     fields["cache_salt"] = request.cache_salt
     fields["priority"] = request.priority
     fields["stream"] = request.stream
+    if fields.get("n", 1) > 1 and fields.get("temperature") == 0:
+        # vLLM refuses several greedy sequences. To sample from the most probable token alone is the same.
+        fields |= {"temperature": 1.0, "top_k": 1}
     if request.stream:
         fields["stream_options"] = {"include_usage": True}
     return (ChatCompletionRequest if chat else CompletionRequest)(**fields)

@@ -177,7 +177,7 @@ async def test_streamed_text_completions_equal_the_whole_ones(engine: VllmEngine
     answer = await run(engine, COMPLETIONS[name], stream=True)
     assert answer.fault is None
     for chunk in answer.payloads:
-        # OpenAI's schema has no chunk of its own here and would have a finish reason in each; like OpenAI we send null before the end.
+        # OpenAI's schema has no chunk of its own here and wants a reason in each; like OpenAI itself we send null before the end.
         ended = chunk | {"choices": [choice | {"finish_reason": choice["finish_reason"] or "stop"} for choice in chunk["choices"]]}
         validate_type(type_=Completion, value=ended)
         assert SchemaOracle.load().problems("CreateCompletionResponse", ended) == []
@@ -191,6 +191,12 @@ async def test_streamed_text_completions_equal_the_whole_ones(engine: VllmEngine
 async def test_n_gives_as_many_different_choices(engine: VllmEngine) -> None:
     answer = await run(engine, CHATS["two choices"])
     assert answer.text(0) != answer.text(1)
+
+
+async def test_several_greedy_choices_are_all_the_greedy_one(engine: VllmEngine) -> None:
+    alone = await run(engine, chat(max_completion_tokens=8))
+    three = await run(engine, chat(max_completion_tokens=8, n=3))
+    assert [three.text(index) for index in range(3)] == [alone.text()] * 3
 
 
 async def test_a_seed_repeats_an_answer_and_another_one_does_not(engine: VllmEngine) -> None:

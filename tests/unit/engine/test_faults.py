@@ -113,6 +113,12 @@ def test_salt_priority_and_id_are_the_clusters_whatever_the_body_says() -> None:
     assert built.return_token_ids is None
 
 
+def test_several_greedy_sequences_are_asked_for_in_a_way_that_vllm_takes() -> None:
+    built = to_vllm(request(HELLO | {"n": 2, "temperature": 0}))
+    assert (built.n, built.temperature, built.top_k) == (2, 1.0, 1)
+    assert to_vllm(request(HELLO | {"temperature": 0})).temperature == 0
+
+
 def test_fields_of_the_gateway_do_not_reach_vllm() -> None:
     gateways = {"metadata": {"a": "b"}, "store": True, "service_tier": "auto", "user": "u", "modalities": ["text"]}
     built = to_vllm(request(HELLO | gateways | {"stream_options": {"include_usage": False}, "tool_choice": None}))
