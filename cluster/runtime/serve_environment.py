@@ -42,6 +42,8 @@ def serve_environment(config: ClusterConfig) -> dict[str, str]:
         # Room for a body of the largest size in its gRPC form; whatever is larger is refused before it is read.
         "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(config.http.max_body_bytes + _GRPC_OVERHEAD_BYTES),
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(_HTTP2_STREAMS),
+        # Ray gives its workers the lowest priority but four; an engine would wait behind any other process of the host.
+        "RAY_worker_niceness": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DEDUP_LOGS": "0",
     }
