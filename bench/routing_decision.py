@@ -1,4 +1,5 @@
-"""What routing costs a gateway: the decision by number of replicas, the prefix chain and the anchor by length of prompt.
+"""What routing costs a gateway: the decision by number of replicas (the policy alone, and all of the Ray Serve router), the
+prefix chain and the anchor by length of prompt.
 
     python bench/routing_decision.py [--json FILE]
 
@@ -8,6 +9,7 @@ Every figure is the median of ``ROUNDS`` rounds, in microseconds of processor ti
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import random
@@ -16,7 +18,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ray.serve._private.common import DeploymentHandleSource, DeploymentID, RequestMetadata
+from ray.serve.request_router import PendingRequest, ReplicaID
+
 from cluster.config.schema import PromptCacheSettings, Retention
+from cluster.inference.request_router import PrefixRouter
 from cluster.prompt_cache import SaltDeriver
 from cluster.routing.anchors import AnchorChooser
 from cluster.routing.chain import prefix_chain
@@ -48,6 +54,38 @@ def decision(replicas: int, *, anchored: bool) -> float:
         policy.choose(RouteTicket(anchor=rng.randbytes(16) if anchored else b""), candidates, 0.0)
 
     return microseconds(decide, 1000)
+
+
+class RunningReplicaStub:
+    """What the router reads of a running replica."""
+
+    max_ongoing_requests = 100
+    routing_stats: dict[str, float] = {}
+
+    def __init__(self, name: str, deployment: DeploymentID) -> None:
+        self.replica_id = ReplicaID(unique_id=name, deployment_id=deployment)
+
+    async def get_queue_len(self, *, deadline_s: float) -> int:
+        return 0
+
+
+async def router_decision(replicas: int) -> float:
+    deployment = DeploymentID(name="engine", app_name="bench")
+    router = PrefixRouter(deployment, DeploymentHandleSource.REPLICA, use_replica_queue_len_cache=True)
+    router.initialize_state()
+    router.update_replicas([RunningReplicaStub(f"replica-{number}", deployment) for number in range(replicas)])
+    await asyncio.sleep(0.5)  # until the queue lengths are known
+    running = list(router.curr_replicas.values())
+    metadata = RequestMetadata(request_id="", internal_request_id="")
+    requests = [PendingRequest([], {"ticket": RouteTicket(anchor=os.urandom(16))}, metadata) for _ in range(300)]
+
+    rounds = []
+    for _ in range(ROUNDS):
+        started = time.thread_time()
+        for request in requests:
+            await router.choose_replicas(running, request)
+        rounds.append((time.thread_time() - started) / len(requests) * 1e6)
+    return statistics.median(rounds)
 
 
 def chain(prompt_bytes: int) -> float:
@@ -86,6 +124,7 @@ def main() -> None:
     for replicas in (3, 16, 64):
         figures[f"decision with anchor, {replicas} replicas"] = decision(replicas, anchored=True)
         figures[f"decision without anchor, {replicas} replicas"] = decision(replicas, anchored=False)
+        figures[f"in Ray Serve's router, {replicas} replicas"] = asyncio.run(router_decision(replicas))
     for prompt_bytes in (600, 60_000, 600_000):
         figures[f"prefix chain, {prompt_bytes} bytes"] = chain(prompt_bytes)
     for prompt_bytes in (6_000, 60_000, 600_000):

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
@@ -24,16 +25,13 @@ DEFAULT_LOAD_FACTOR = 1.25
 DEFAULT_SLOW_START_S = 30.0
 
 
-class _Seat:
-    """A running replica as this router sees it."""
+@dataclass(slots=True, kw_only=True)
+class _Seat(Candidate):
+    """A running replica as this router sees it: first seen at ``since_s``, with ``in_flight`` requests of this router's own."""
 
-    __slots__ = ("candidate", "in_flight", "replica", "since_s")
-
-    def __init__(self, replica: RunningReplica, since_s: float) -> None:
-        self.replica = replica
-        self.since_s = since_s
-        self.in_flight = 0
-        self.candidate = Candidate(replica.replica_id.unique_id)
+    replica: RunningReplica
+    since_s: float
+    in_flight: int = 0
 
 
 class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
@@ -41,6 +39,11 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
 
     Calls without a ticket go by least load. On routing the ticket gets ``replica_id``, ``rank``, ``affinity`` and ``decision_s``;
     the caller reads them from the object it passed in, since the router runs in its process.
+
+    Two things to know of Serve. It learns that a replica has accepted a unary call only with the answer, so for such calls
+    the ticket is filled in at their end; for streaming ones at once. And it tells calls that wait for a replica apart by the
+    Serve request that they are made for: two at a time for one request would wait forever, unless each is made in a context
+    of its own (``contextvars.Context().run(method.remote, …)``).
     """
 
     #: Steady clock, in seconds.
@@ -51,6 +54,8 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         self._policy = PrefixAffinity(load_factor, LeastLoaded())
         self._slow_start_s = slow_start_s
         self._seats: dict[str, _Seat] = {}
+        self._warming: list[_Seat] = []
+        self._listed: tuple[list[RunningReplica], list[_Seat]] = ([], [])
         self._started_s: float | None = None
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
@@ -66,11 +71,13 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         seats: dict[str, _Seat] = {}
         for replica in replicas:
             unique_id = replica.replica_id.unique_id
-            seat = self._seats.get(unique_id) or _Seat(replica, since_s)
+            seat = self._seats.get(unique_id) or _Seat(replica_id=unique_id, replica=replica, since_s=since_s)
             seat.replica = replica
-            seat.candidate.stats = replica.routing_stats
+            seat.stats = replica.routing_stats
             seats[unique_id] = seat
         self._seats = seats
+        self._warming = list(seats.values())
+        self._warm_up(now_s)
         # Through its module: Serve pickles this class by value, and the view must stay the one of the process.
         replica_view.PROCESS_VIEW.publish(self._deployment_id.name, seats)
 
@@ -85,21 +92,33 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
             pending_request.routing_context.should_backoff = True
             ticket = _ticket_of(pending_request) or ticket
 
-        now_s = self.clock()
-        candidates = []
-        for replica in candidate_replicas:
-            seat = self._seats.get(replica.replica_id.unique_id)
-            if seat is None:
-                continue
-            candidate = seat.candidate
+        seats = self._seats_of(candidate_replicas)
+        queue_length = self.replica_queue_len_cache.get
+        for seat in seats:
             # Serve's count covers other gateways too, but is forgotten after ten quiet seconds; ours never is.
-            candidate.load = max(self.replica_queue_len_cache.get(replica.replica_id) or 0, seat.in_flight)
-            candidate.weight = ramp_weight(now_s - seat.since_s, self._slow_start_s)
-            candidates.append(candidate)
-        order = self._policy.choose(ticket, candidates, now_s)
-        ranks = [[self._seats[candidate.replica_id].replica] for candidate in order]
+            queued = queue_length(seat.replica.replica_id) or 0
+            seat.load = queued if queued > seat.in_flight else seat.in_flight
+        now_s = self.clock()
+        if self._warming:
+            self._warm_up(now_s)
+        order = self._policy.choose(ticket, seats, now_s)
+        ranks = [[cast(_Seat, seat).replica] for seat in order]
         ticket.decision_s += time.perf_counter() - started_s
         return ranks
+
+    def _seats_of(self, replicas: list[RunningReplica]) -> list[_Seat]:
+        """The seats of Serve's list, which is a new one whenever a replica comes or goes."""
+        listed, seats = self._listed
+        if listed is not replicas:
+            known = [self._seats.get(replica.replica_id.unique_id) for replica in replicas]
+            seats = [seat for seat in known if seat is not None]
+            self._listed = (replicas, seats)
+        return seats
+
+    def _warm_up(self, now_s: float) -> None:
+        for seat in self._warming:
+            seat.weight = ramp_weight(now_s - seat.since_s, self._slow_start_s)
+        self._warming = [seat for seat in self._warming if seat.weight < 1.0]
 
     def on_send_request(self, replica_id: ReplicaID) -> None:
         """A request is on its way to a replica."""

@@ -181,6 +181,17 @@ async def test_a_replica_that_joins_later_takes_over_anchors_bit_by_bit() -> Non
     assert shares[2] == pytest.approx(250, rel=0.15)
 
 
+async def test_a_replica_reaches_its_full_share_though_nothing_was_routed_meanwhile() -> None:
+    clock = SteadyClock()
+    router = make_router("a", clock=clock, slow_start_s=30.0)
+    for _ in range(3):
+        clock.now_s += 100.0
+        router.update_replicas([RunningReplicaStub("a"), RunningReplicaStub("b")])
+    anchors = [number.to_bytes(16, "big") for number in range(1000)]
+    on_b = sum([(await order_of(router, pending(RouteTicket(anchor=anchor))))[0] == "b" for anchor in anchors])
+    assert on_b == pytest.approx(500, rel=0.15)
+
+
 async def test_replicas_that_come_up_with_the_cluster_have_their_full_share_at_once() -> None:
     clock = SteadyClock()
     router = make_router("a", clock=clock, slow_start_s=30.0)
