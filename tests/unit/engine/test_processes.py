@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
@@ -29,7 +30,7 @@ def core(pids: Connection) -> None:
 
 
 @pytest.fixture
-def engine() -> tuple[BaseProcess, int, EngineProcesses]:
+def engine() -> Iterator[tuple[BaseProcess, int, EngineProcesses]]:
     """A core with one worker below it, adopted."""
     context: SpawnContext = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
