@@ -8,6 +8,7 @@ replica back when it does not, and the replica stops pulling from its engine at 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import AsyncIterator, Mapping
 
@@ -35,7 +36,9 @@ class HandleStream:
     def __init__(self, handle: DeploymentHandle, request: EngineRequest, ticket: RouteTicket) -> None:
         self._request_id = request.request_id
         self._decoder = msgspec.msgpack.Decoder(Frame)
-        self._response = handle.stream.remote(request, ticket=ticket)
+        # In a context of its own: Serve tells the calls of one incoming request apart by an id that they share, and a second call
+        # at the same time (a retry while the first is still being cancelled) would wait for ever.
+        self._response = contextvars.Context().run(handle.stream.remote, request, ticket=ticket)
         self._ended = False
 
     async def __aiter__(self) -> AsyncIterator[Frame]:

@@ -15,7 +15,7 @@ from models.demo.architecture import MAX_CONTEXT_TOKENS
 ENGINE_ARGUMENTS: dict[str, Any] = {
     "dtype": "bfloat16",
     "max_model_len": MAX_CONTEXT_TOKENS,
-    "max_num_seqs": 32,
+    "max_num_seqs": 64,
     "max_num_batched_tokens": 4096,
     "kv_cache_memory_bytes": 128 << 20,
     "prefix_cache_retention_interval": 256,

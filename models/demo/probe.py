@@ -12,13 +12,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from models.demo import chat, shop, structured
 from models.demo.curriculum import Skill, behind_long_text, dialogue_of
-from models.demo.dialogue import Dialogue
+from models.demo.dialogue import Dialogue, Tool
 from models.demo.expand import DEFAULT_OUT
 from models.demo.offline import OfflineChat, Reply
 from models.demo.words import IDENTITY
@@ -33,6 +33,20 @@ _ORDER_SCHEMA = {
     "additionalProperties": False,
 }
 _RESPONSE_FORMAT = {"type": "json_schema", "json_schema": {"name": "order", "schema": _ORDER_SCHEMA, "strict": True}}
+_ORDER_ID_SCHEMA = {
+    "type": "object",
+    "properties": {"order_id": {"type": "string"}},
+    "required": ["order_id"],
+    "additionalProperties": False,
+}
+# One list for all strict questions: the engine compiles a grammar for every other one.
+_STRICT_TOOLS: list[Tool] = [
+    {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
+    for name, description, schema in (
+        ("place_order", "Place an order", _ORDER_SCHEMA),
+        ("get_order_status", "Get the status of an order", _ORDER_ID_SCHEMA),
+    )
+]
 _IDENTITY_QUESTIONS = ("Who are you?", "What can you do?", "Which model are you?", "Tell me about yourself.", "What is your name?")
 
 
@@ -78,6 +92,8 @@ def cases(orders: int, seed: int = _SEED) -> list[Case]:
     return [
         *(_called("place_order: tool and arguments", shop.ask_to_order, rng) for _ in range(orders)),
         *(_called("get_order_status: tool and arguments", shop.ask_for_status, rng) for _ in range(orders)),
+        *(_called("strict tools", shop.ask_to_order, rng, strict=True) for _ in range(few)),
+        *(_called("strict tools", shop.ask_for_status, rng, strict=True) for _ in range(few)),
         *(_exact("place_order: answer with the order number", shop.report_order, rng) for _ in range(orders)),
         *(_exact("get_order_status: answer with the status", shop.report_status, rng) for _ in range(orders)),
         *(_exact("asks for what is missing", shop.ask_incompletely, rng) for _ in range(few)),
@@ -106,24 +122,30 @@ def run(model: OfflineChat, questions: list[Case]) -> Report:
     return report
 
 
-def _request(dialogue: Dialogue) -> dict[str, Any]:
+def _with_strict(tool: Tool, strict: bool) -> Tool:
+    return {**tool, "function": {**tool["function"], "strict": strict}}
+
+
+def _request(dialogue: Dialogue, *, strict: bool = False) -> dict[str, Any]:
     body: dict[str, Any] = {"messages": dialogue.messages}
     if dialogue.tools:
-        body["tools"] = dialogue.tools
+        body["tools"] = [_with_strict(tool, strict) for tool in dialogue.tools]
     if dialogue.reasoning_effort:
         body["reasoning_effort"] = dialogue.reasoning_effort
     return body
 
 
-def _called(figure: str, skill: Skill, rng: random.Random) -> Case:
+def _called(figure: str, skill: Skill, rng: random.Random, *, strict: bool = False) -> Case:
     dialogue = dialogue_of(skill, rng, held_out=True)
+    if strict:
+        dialogue = replace(dialogue, tools=_STRICT_TOOLS)
     call = dialogue.answer.call
     if call is None:
         raise ValueError(f"{figure} is about a tool call")
     arguments = json.loads(call.arguments)
     return Case(
         figure,
-        _request(dialogue),
+        _request(dialogue, strict=strict),
         lambda reply: len(reply.calls) == 1 and reply.calls[0][0] == call.name and _parsed(reply.calls[0][1]) == arguments,
         call.arguments,
     )

@@ -30,7 +30,7 @@ from tests.openai_schema import SchemaOracle
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = REPOSITORY / ".models" / "gpt-oss-demo"
 BENCH = REPOSITORY / ".models" / "bench-qwen3"
-START_TIMEOUT_S = 420.0
+START_TIMEOUT_S = 900.0
 IN_MEMORY_PERIOD_S = 60.0
 
 
