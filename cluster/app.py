@@ -84,7 +84,7 @@ def _engine(model: ModelSettings, config: ClusterConfig, environment: dict[str, 
         **options,
     )
     # The engine needs neither the cluster's secret nor its database.
-    return deployment.bind(model, config.relay, config.logging)
+    return deployment.bind(model, config.relay, config.logging, config.prompt_cache.extended_period_s)
 
 
 def _router_arguments(routing: RoutingSettings) -> dict[str, Any]:

@@ -12,11 +12,14 @@ from ray import serve
 
 from cluster.config.schema import LoggingSettings, ModelSettings, RelaySettings
 from cluster.engine.deployment import EngineReplica
+from cluster.engine.isolation_watch import IsolationWatch
 from cluster.runtime import supervisor
 from cluster.telemetry import logs
 from cluster.telemetry.metrics import EngineMetrics
 
 logger = logging.getLogger(__name__)
+
+_EPOCH_MARGIN_S = 3600.0
 
 
 class _Board:
@@ -66,12 +69,19 @@ class ServedEngine(EngineReplica):
     """One replica of an ``engine:<model>`` deployment."""
 
     async def __init__(  # type: ignore[misc]  # Ray Serve awaits it
-        self, model: ModelSettings, relay: RelaySettings, logging_settings: LoggingSettings
+        self, model: ModelSettings, relay: RelaySettings, logging_settings: LoggingSettings, longest_retention_s: float
     ) -> None:
         logs.configure(logging_settings, "engine")
         context = serve.get_replica_context()
         board = _Board(context.replica_id.unique_id, model.id)
-        super().__init__(model, relay, rank=context.rank.rank, observer=_Observer(EngineMetrics([model.id]), board))
+        super().__init__(
+            model,
+            relay,
+            rank=context.rank.rank,
+            observer=_Observer(EngineMetrics([model.id]), board),
+            # A salt comes back for as long as its epoch lasts; the watch must remember it a little longer.
+            watch=IsolationWatch(longest_retention_s + _EPOCH_MARGIN_S),
+        )
         try:
             await self.start()
         except BaseException:
