@@ -55,7 +55,14 @@ class HandleStream:
             self._ended = True
             logger.exception("engine replica failed on request %s", self._request_id)
             raise ReplicaLost("the engine replica failed") from None
-        except (RayActorError, ReplicaUnavailableError, RequestCancelledError, RayServeException) as error:
+        except RequestCancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # Serve's word for our own cancellation (or deadline). Taken for a lost replica, it would be retried.
+                raise asyncio.CancelledError from error
+            self._ended = True
+            raise ReplicaLost("the call was cancelled by the replica's side") from error
+        except (RayActorError, ReplicaUnavailableError, RayServeException) as error:
             self._ended = True
             raise ReplicaLost(f"{type(error).__name__}: {error}") from error
         if not self._ended:

@@ -41,12 +41,15 @@ def bound(**values: str | None) -> Iterator[None]:
 
 
 def configure(settings: LoggingSettings, component: str, stream: TextIO | None = None) -> None:
-    """Set up this process's logs: everything to ``stream`` (standard error), in one format, from ``settings.level`` on.
+    """Set up this process's logs: everything to ``stream``, in one format, from ``settings.level`` on.
+
+    Without ``stream``: standard error as the process got it. Ray Serve puts an object of its own in ``sys.stderr``, which holds lines
+    back by the thousand and wraps them in its own format.
 
     ``component`` says which part of the cluster this process is (``gateway``, ``engine:<model>``, …). May be called again.
     """
     logging.setLogRecordFactory(RedactingRecord)
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(stream or sys.__stderr__ or sys.stderr)
     handler.setFormatter(JsonFormatter(component) if settings.json_lines else TextFormatter(component))
     root = logging.getLogger()
     for former in [*root.handlers]:
