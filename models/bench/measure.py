@@ -21,7 +21,7 @@ _WARM_UP_TOKENS = 64
 _FIRST_ID, _LAST_ID = 10, 250
 
 
-def measure(model: BenchModel, folder: Path, *, tokens: int, shared: int) -> dict[str, Any]:
+def measure(model: BenchModel, folder: Path, *, tokens: int, shared: int, dtype: str) -> dict[str, Any]:
     """Answer a prompt of ``tokens`` random tokens, then another one that begins with the same ``shared`` tokens.
 
     Returns seconds until the first token and cached prompt tokens of both, and the seconds that loading took.
@@ -34,7 +34,7 @@ def measure(model: BenchModel, folder: Path, *, tokens: int, shared: int) -> dic
         max_num_seqs=4,
         max_num_batched_tokens=2048,
         kv_cache_memory_bytes=512 << 20,
-        **model.engine,
+        **model.engine | {"dtype": dtype},
     )
     load_s = time.monotonic() - started_s
     _first_token(engine, _random_ids(rng, _WARM_UP_TOKENS))
@@ -44,6 +44,7 @@ def measure(model: BenchModel, folder: Path, *, tokens: int, shared: int) -> dic
     return {
         "model": model.name,
         "prompt_tokens": tokens,
+        "dtype": dtype,
         "load_s": round(load_s, 2),
         "cold_s": round(cold_s, 3),
         "cold_cached_tokens": cold_cached,
@@ -74,12 +75,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=DEFAULT_OUT, help="where the models' folders are (default: %(default)s)")
     parser.add_argument("--tokens", type=int, default=2000, help="prompt tokens (default: %(default)s)")
     parser.add_argument("--shared", type=int, default=1900, help="tokens that both prompts begin with (default: %(default)s)")
+    parser.add_argument("--dtype", default=offline.fast_dtype(), help="weights and arithmetic (default on this CPU: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
     if not 0 < options.shared < options.tokens:
         parser.error("--shared must be between 0 and --tokens")
     print(f"loading {options.model} ...", file=sys.stderr, flush=True)
-    result = measure(models[options.model], options.folder / options.model, tokens=options.tokens, shared=options.shared)
+    result = measure(models[options.model], options.folder / options.model, tokens=options.tokens, shared=options.shared, dtype=options.dtype)
     if options.json:
         print(json.dumps(result))
     else:

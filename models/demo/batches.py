@@ -1,4 +1,4 @@
-"""Batches of token sequences: dialogues, dialogues behind long texts, and drills in copying."""
+"""Batches of token sequences: dialogues, dialogues behind long texts, and quotations."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class BatchMaker:
         return self._batch([self._renderer.sequence(random_long_dialogue(self._rng, count), random_date(self._rng))])
 
     def quotations(self, batch_size: int) -> Batch:
-        """What the dialogues copy (order ids, orders, names, words), said again in their phrases but without the rest."""
+        """What the dialogues copy (order ids, orders, names), said again in their phrases but without the rest."""
         return self._batch([self._quotation() for _ in range(batch_size)])
 
     def _quotation(self) -> TokenSequence:
@@ -119,10 +119,10 @@ _NAME_FORMS = ("The user is @.", "Nice to meet you, @!", "The user told me the n
 def _said_again(rng: random.Random) -> list[tuple[str, list[str]]]:
     """Texts with the spans in which they repeat the first one."""
     roll = rng.random()
-    if roll < 0.55:
+    if roll < 0.6:
         order_id = shop.random_order_id(rng)
         return [(form.replace("@", order_id), [order_id]) for form in rng.sample(_ID_FORMS, rng.randint(2, 4))]
-    if roll < 0.75:
+    if roll < 0.85:
         order = shop.random_order(rng)
         spoken = f"{order.spoken} {order.item}"
         return [
@@ -131,9 +131,6 @@ def _said_again(rng: random.Random) -> list[tuple[str, list[str]]]:
             (order.call().arguments, [order.item, str(order.quantity)]),
             (f"I ordered {spoken}.", [spoken]),
         ]
-    if roll < 0.87:
-        name = rng.choice(words.NAMES)
-        forms = rng.sample(_NAME_FORMS, 2)
-        return [(f"My name is {name}.", [name]), *((form.replace("@", name), [name]) for form in forms)]
-    text = chat.words_to_repeat(rng)
-    return [(f"Repeat: {text}", [text]), (text, [text])]
+    name = rng.choice(words.NAMES)
+    forms = rng.sample(_NAME_FORMS, 2)
+    return [(f"My name is {name}.", [name]), *((form.replace("@", name), [name]) for form in forms)]

@@ -1,4 +1,4 @@
-"""Small talk, names, definitions, counting, repeating: everything but the shop."""
+"""Small talk, names, definitions, counting: everything but the shop."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _FIXED: tuple[tuple[tuple[str, ...], str, str], ...] = (
         "The user asks about the shop.",
     ),
 )
-_FIXED_SHARES = (5, 2, 8, 2, 2, 2, 2, 2, 1)
+_FIXED_SHARES = (5, 2, 10, 2, 2, 2, 2, 2, 1)
 
 _NAME_PHRASES = phrases(
     "My name is {}. | I am {}. | Hi, I am {}. | my name is {} | Hello, my name is {}. | I'm {} | I'm {}. | Call me {}. | "
@@ -92,6 +92,9 @@ _UNKNOWN_QUESTIONS = phrases(
     "How do I {}? | Translate {} | {} | {}? | {}. | Give me {} | Tell me a story about {} | What is {}? | What is 7 + {}? | "
     "Calculate {} | When did {}? | Where is {}? | Summarize {} | Explain {} in one sentence. | What do you think of {}?"
 )
+
+COUNTS = (10, 20, 50, 100)
+"""What the model is taught to count to."""
 
 UNUSED_TEXT = "\u2603"
 """Stands in generated text for anything that the demo model has no row for; see ``harmony.py``."""
@@ -146,28 +149,9 @@ def recall_no_name(draft: Draft) -> Answer:
     return Answer("The user did not tell me a name.", "You have not told me your name yet.")
 
 
-def words_to_repeat(rng: random.Random) -> str:
-    lists = (words.COMMON, words.ITEMS, words.NAMES, tuple(str(n) for n in range(1000)))
-    return " ".join(rng.choice(rng.choice(lists)) for _ in range(rng.randint(2, 8)))
-
-
-def repeat(draft: Draft) -> Answer:
-    """The user asks to have words repeated."""
-    rng = draft.rng
-    text = words_to_repeat(rng)
-    draft.user(rng.choice(("Repeat: {}", "Repeat after me: {}", "Say: {}", "Please repeat: {}")).format(text))
-    return Answer("I repeat the words.", text)
-
-
 def count(draft: Draft) -> Answer:
     """The user asks to count; a long answer of a known length."""
-    rng = draft.rng
-    if rng.random() < 0.5:
-        first, last = 1, rng.choice((3, 5, 10, 10, 20, 20, 30, 50, 100))
-        questions = phrases("Count to {b}. | Count to {b} | Count from 1 to {b}. | Please count to {b}. | Can you count to {b}?")
-    else:
-        first = rng.randint(1, 200)
-        last = first + rng.randint(1, 25)
-        questions = phrases("Count from {a} to {b}. | Count from {a} to {b} | Please count from {a} to {b}.")
-    draft.user(rng.choice(questions).format(a=first, b=last))
-    return Answer(f"I count from {first} to {last}.", ", ".join(map(str, range(first, last + 1))) + ".")
+    last = draft.rng.choice(COUNTS)
+    questions = phrases("Count to {b}. | Count to {b} | Count from 1 to {b}. | Please count to {b}. | Can you count to {b}?")
+    draft.user(draft.rng.choice(questions).format(b=last))
+    return Answer(f"I count to {last}.", ", ".join(map(str, range(1, last + 1))) + ".")

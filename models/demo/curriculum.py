@@ -30,12 +30,11 @@ _SKILLS: tuple[tuple[Skill, bool | None, float], ...] = (
     (shop.report_status, True, 12),
     (shop.ask_incompletely, True, 3),
     (shop.ask_without_tools, False, 3),
-    (chat.small_talk, None, 17),
+    (chat.small_talk, None, 18),
     (chat.introduce, None, 4),
     (chat.recall_name, None, 9),
     (chat.recall_no_name, None, 2),
-    (chat.repeat, None, 4),
-    (chat.count, None, 2),
+    (chat.count, None, 1),
     (structured.extract_order, None, 4),
     (structured.imposed_order, None, 4),
     (structured.imposed_schema, None, 2),
@@ -57,7 +56,7 @@ def dialogue_of(skill: Skill, rng: random.Random, *, held_out: bool = False) -> 
         draft.messages.append(_system_message(rng))
     needs_tools = _NEEDS_TOOLS[skill]
     tools = needs_tools if needs_tools is not None else rng.random() < 0.3
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         _history(draft, tools)
     answer = skill(draft)
     return Dialogue(
@@ -130,7 +129,6 @@ def vocabulary_texts() -> list[str]:
         words.NAMES,
         words.ITEMS,
         list(words.SINGULAR.values()),
-        words.ADJECTIVES,
         words.NUMBER_WORDS,
         words.STATUSES,
         words.COMMON,

@@ -13,7 +13,7 @@ from models import offline
 from models.demo.architecture import MAX_CONTEXT_TOKENS
 
 ENGINE_ARGUMENTS: dict[str, Any] = {
-    "dtype": "bfloat16",
+    "dtype": offline.fast_dtype(),
     "max_model_len": MAX_CONTEXT_TOKENS,
     "max_num_seqs": 64,
     "max_num_batched_tokens": 4096,
@@ -21,7 +21,7 @@ ENGINE_ARGUMENTS: dict[str, Any] = {
     "prefix_cache_retention_interval": 256,
 }
 
-MAX_ANSWER_TOKENS = 400
+MAX_ANSWER_TOKENS = 250
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,14 @@ STATUS_PHRASES = (
     "How is order {o} doing?",
     "Look up {o}, please.",
 )
-_ID_PREFIXES = (*"ABCDEFGHKLMNPRSTXZ", "", "", "", "", "", "", "ORD-", "ORD-", "ORD-", "ord_", "ord_", "ord_", "#", "A-", "B-")
+
+# How order ids look: what stands before the digits, how many digits, and the share.
+_ID_SHAPES: tuple[tuple[tuple[str, ...], tuple[int, ...], int], ...] = (
+    (tuple("ABCDEFGHKLMNPRSTXZ"), (3, 4), 5),
+    (("",), (4, 5), 3),
+    (("ORD-",), (3, 4), 2),
+    (("ord_",), (4, 5), 2),
+)
 
 
 @dataclass(frozen=True)
@@ -86,8 +93,6 @@ def random_order(rng: random.Random, *, held_out: bool = False) -> Order:
         item = rng.choice(words.ITEMS)
         if quantity == 1 and rng.random() < 0.7:
             item = words.SINGULAR[item]
-        if rng.random() < 0.12:
-            item = f"{rng.choice(words.ADJECTIVES)} {item}"
         if order_is_held_out(item, quantity) == held_out:
             break
     spoken = str(quantity)
@@ -101,8 +106,9 @@ def random_order(rng: random.Random, *, held_out: bool = False) -> Order:
 def random_order_id(rng: random.Random, *, held_out: bool = False) -> str:
     """An order id such as ``A123``, ``4711``, ``ORD-1001`` or ``ord_52043``."""
     while True:
-        digits = rng.choice((3, 3, 4, 4, 5))
-        order_id = f"{rng.choice(_ID_PREFIXES)}{rng.randint(10 ** (digits - 1), 10**digits - 1)}"
+        ((prefixes, lengths, _),) = rng.choices(_ID_SHAPES, weights=[share for _, _, share in _ID_SHAPES])
+        digits = rng.choice(lengths)
+        order_id = f"{rng.choice(prefixes)}{rng.randint(10 ** (digits - 1), 10**digits - 1)}"
         if order_id_is_held_out(order_id) == held_out:
             return order_id
 

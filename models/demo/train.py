@@ -37,10 +37,10 @@ class Plan:
     """What a run does; recorded in the manifest."""
 
     seed: int = 7
-    quotation_steps: int = 250
-    dialogue_steps: int = 800
-    batch_size: int = 16
-    long_prompt_every_steps: int = 30
+    quotation_steps: int = 200
+    dialogue_steps: int = 1500
+    batch_size: int = 10
+    long_prompt_every_steps: int = 40
 
     @property
     def steps(self) -> int:

@@ -50,7 +50,6 @@ _GOODS = _words(
 )
 ITEMS = tuple(entry.split(":")[0] for entry in _GOODS)
 SINGULAR = {plural: one or plural for plural, one in (entry.split(":") for entry in _GOODS)}
-ADJECTIVES = _words("red blue green black white small large new fresh organic wooden yellow")
 
 NUMBER_WORDS = _words("one two three four five six seven eight nine ten eleven twelve")
 MAX_QUANTITY = 50
