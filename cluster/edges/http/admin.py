@@ -38,6 +38,10 @@ class Directory(Protocol):
 
     async def list_keys(self, admin: Principal, org_id: str) -> Sequence[Shown]: ...
 
+    async def create_admin_key(self, admin: Principal, name: str) -> Shown: ...
+
+    async def list_admin_keys(self, admin: Principal) -> Sequence[Shown]: ...
+
     async def revoke_key(self, admin: Principal, key_id: str) -> Shown: ...
 
 
@@ -54,6 +58,10 @@ class NewApiKey(Strict):
 
     name: str
     project_id: str | None = None
+
+
+class NewAdminKey(Strict):
+    name: str
 
 
 _Body = TypeVar("_Body", bound=Strict)
@@ -91,6 +99,13 @@ class Admin:
 
     async def list_keys(self, exchange: Exchange, org_id: str) -> None:
         await _show_all(exchange, await self._directory.list_keys(exchange.caller, org_id))
+
+    async def create_admin_key(self, exchange: Exchange) -> None:
+        body = await self._read(exchange, NewAdminKey)
+        await _show(exchange, await self._directory.create_admin_key(exchange.caller, body.name))
+
+    async def list_admin_keys(self, exchange: Exchange) -> None:
+        await _show_all(exchange, await self._directory.list_admin_keys(exchange.caller))
 
     async def revoke_key(self, exchange: Exchange, key_id: str) -> None:
         await _show(exchange, await self._directory.revoke_key(exchange.caller, key_id))

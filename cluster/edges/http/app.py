@@ -128,6 +128,8 @@ def _routes(generation: Generation, models: Models, admin: Admin, readiness: Cal
             Route("GET", f"{organization}/projects", Access.ADMIN, admin.list_projects, "List projects"),
             Route("POST", f"{organization}/keys", Access.ADMIN, admin.create_key, "Create a key", "NewApiKey"),
             Route("GET", f"{organization}/keys", Access.ADMIN, admin.list_keys, "List keys"),
+            Route("POST", "/admin/v1/keys", Access.ADMIN, admin.create_admin_key, "Create an admin key", "NewAdminKey"),
+            Route("GET", "/admin/v1/keys", Access.ADMIN, admin.list_admin_keys, "List admin keys"),
             Route("DELETE", "/admin/v1/keys/{key_id}", Access.ADMIN, admin.revoke_key, "Revoke a key"),
             Route("GET", "/admin/v1/status", Access.ADMIN, admin.status, "The cluster's state"),
         ]

@@ -9,14 +9,14 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from cluster import __version__
-from cluster.edges.http.admin import NewApiKey, NewOrganization, NewProject
+from cluster.edges.http.admin import NewAdminKey, NewApiKey, NewOrganization, NewProject
 from cluster.edges.http.routes import Access, Route
 from cluster.inference.requests.chat import ChatFields
 from cluster.inference.requests.completion import CompletionFields
 from cluster.inference.requests.fields import Strict
 
 _BODIES: Mapping[str, type[Strict]] = {
-    kind.__name__: kind for kind in (ChatFields, CompletionFields, NewOrganization, NewProject, NewApiKey)
+    kind.__name__: kind for kind in (ChatFields, CompletionFields, NewOrganization, NewProject, NewApiKey, NewAdminKey)
 }
 _ERROR = {
     "type": "object",

@@ -17,7 +17,7 @@ _RETRY_AFTER_S = 2.0
 
 
 class Readiness(Protocol):
-    """``waiting``: models that nobody can answer for yet."""
+    """``waiting``: models that nobody can answer for yet. How many is for everybody; which ones may be an organization's secret."""
 
     @property
     def ready(self) -> bool: ...
@@ -42,8 +42,10 @@ class ServiceEndpoints:
         if state.ready:
             await exchange.respond_object({"status": "ready"})
             return
-        error = Overloaded(f"No replica is ready for: {', '.join(state.waiting)}.", code="not_ready", retry_after_s=_RETRY_AFTER_S)
-        body = {**error.body(), "status": "waiting", "waiting": list(state.waiting)}
+        count = len(state.waiting)
+        what = "1 model has" if count == 1 else f"{count} models have"
+        error = Overloaded(f"{what} no replica yet.", code="not_ready", retry_after_s=_RETRY_AFTER_S)
+        body = {**error.body(), "status": "waiting", "waiting": count}
         await exchange.respond(msgspec.json.encode(body), status=error.status, headers=retry_headers(error))
 
     async def index(self, exchange: Exchange) -> None:

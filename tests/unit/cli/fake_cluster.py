@@ -131,6 +131,12 @@ class _Handler(BaseHTTPRequestHandler):
                 return {**key, "key": f"sk-{key['id']}"}
             case "GET", ["admin", "v1", "organizations", org_id, "keys"]:
                 return self._page([each for each in state.keys if each["organization_id"] == org_id], query)
+            case "POST", ["admin", "v1", "keys"]:
+                made = {"name": body["name"], "project_id": None, "organization_id": None, "revoked_at": None}
+                key = self._add(state.keys, "key", {**made, "redacted_value": "sk-…wxyz"})
+                return {**key, "key": f"sk-admin-{key['id']}"}
+            case "GET", ["admin", "v1", "keys"]:
+                return self._page([each for each in state.keys if each["organization_id"] is None], query)
             case "DELETE", ["admin", "v1", "keys", key_id]:
                 key = self._find(state.keys, key_id)
                 key["revoked_at"] = 1767225601

@@ -51,6 +51,34 @@ def test_a_revoked_key_is_shown_as_revoked(run: Run, cluster: FakeCluster) -> No
     assert json.loads(run("key", "list", "--org", "acme", "--json").stdout)["data"][0]["revoked_at"] is not None
 
 
+def test_admin_keys_are_made_listed_apart_and_revoked(run: Run, cluster: FakeCluster) -> None:
+    run("org", "create", "acme")
+    run("key", "create", "--org", "acme", "--name", "laptop")
+    made = run("key", "create", "--admin", "--name", "second operator")
+    assert made.stdout == "sk-admin-key_2\n"
+    listed = run("key", "list", "--admin").stdout
+    assert "key_2" in listed
+    assert "second operator" in listed
+    assert "laptop" not in listed
+    assert "key_2" not in run("key", "list", "--org", "acme").stdout
+    assert run("key", "revoke", "key_2").exit_code == 0
+    assert json.loads(run("key", "list", "--admin", "--json").stdout)["data"][0]["revoked_at"] is not None
+
+
+@pytest.mark.parametrize("verb", ["create", "list"])
+@pytest.mark.parametrize("owner", [(), ("--org", "acme", "--admin")])
+def test_keys_need_an_organization_or_admin_and_not_both(run: Run, cluster: FakeCluster, verb: str, owner: tuple[str, ...]) -> None:
+    result = run("key", verb, *owner)
+    assert result.exit_code == 2
+    assert "--org ORG or --admin" in result.stderr
+    assert cluster.requests == []
+
+
+def test_an_admin_key_in_a_project_is_a_usage_error(run: Run, cluster: FakeCluster) -> None:
+    assert run("key", "create", "--admin", "--project", "web").exit_code == 2
+    assert cluster.requests == []
+
+
 def test_revoking_an_unknown_key_ends_with_not_found(run: Run, cluster: FakeCluster) -> None:
     result = run("key", "revoke", "a/../b")
     assert result.exit_code == 5

@@ -13,6 +13,7 @@ from cluster.edges.grpc import errors as mapping
 from cluster.edges.grpc.generated.ossature.v1.chat_pb2_grpc import ChatServiceStub
 from cluster.edges.grpc.registration import SERVICES
 from cluster.errors import Overloaded
+from cluster.store.errors import StoreError
 from tests.unit.grpc.conftest import AUTH, Edge
 from tests.unit.grpc.messages import request
 
@@ -57,6 +58,14 @@ async def test_error_example_tells_when_to_come_back(edge: Edge, capsys: pytest.
 def test_table_of_errors_has_every_code_that_the_edge_sets() -> None:
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", TEXT, re.MULTILINE))
     assert documented == {code.name for code in mapping.CODES.values()} | {"INTERNAL", "CANCELLED"}
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("concurrency_limit_exceeded", "RESOURCE_EXHAUSTED"), (StoreError.default_code, "UNAVAILABLE")]
+)
+def test_limits_and_outages_are_in_the_row_of_their_status(code: str, status: str) -> None:
+    (row,) = re.findall(rf"^\| `{status}` \|.*$", TEXT, re.MULTILINE)
+    assert f"`{code.upper()}`" in row
 
 
 def test_every_service_and_method_is_listed() -> None:

@@ -192,6 +192,13 @@ class FakeDirectory:
     async def list_keys(self, admin: Principal, org_id: str) -> list[Thing]:
         return [thing for thing in self.keys if thing.fields["org"] == org_id]
 
+    async def create_admin_key(self, admin: Principal, name: str) -> Thing:
+        key = _added(self.keys, id=f"key_{len(self.keys)}", org=None, project_id=None, name=name, revoked=False)
+        return Thing({**key.fields, "key": "sk-admin-new"})
+
+    async def list_admin_keys(self, admin: Principal) -> list[Thing]:
+        return [thing for thing in self.keys if thing.fields["org"] is None]
+
     async def revoke_key(self, admin: Principal, key_id: str) -> Thing:
         for thing in self.keys:
             if thing.fields["id"] == key_id:

@@ -36,6 +36,23 @@ async def test_a_key_without_a_project_is_one_of_the_default_project(edge: Edge)
         assert key["project_id"] is None
 
 
+async def test_an_admin_key_is_created_listed_among_its_kind_and_revoked(edge: Edge) -> None:
+    await admin(edge, "POST", ORGANIZATIONS, {"name": "Acme"})
+    await admin(edge, "POST", f"{ORGANIZATIONS}/org_0/keys", {"name": "laptop"})
+    status, made = await admin(edge, "POST", "/admin/v1/keys", {"name": "second operator"})
+    assert (status, made["key"]) == (200, "sk-admin-new")
+    _, listed = await admin(edge, "GET", "/admin/v1/keys")
+    assert [(key["name"], "key" in key) for key in listed["data"]] == [("second operator", False)]  # type: ignore[attr-defined]
+    assert (await admin(edge, "DELETE", f"/admin/v1/keys/{made['id']}"))[1]["revoked"] is True
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_keys_of_an_organization_neither_see_nor_make_admin_keys(edge: Edge, method: str) -> None:
+    answer = await edge.request(method, "/admin/v1/keys", key="sk-acme", json={"name": "mine"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
+    assert edge.directory.keys == []
+
+
 async def test_an_empty_list(edge: Edge) -> None:
     empty = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
     assert await admin(edge, "GET", ORGANIZATIONS) == (200, empty)
@@ -53,6 +70,8 @@ async def test_status_is_asked_for_the_caller(edge: Edge) -> None:
         ("POST", ORGANIZATIONS, {"name": "a", "plan": "gold"}, 400, "plan"),
         ("POST", ORGANIZATIONS, {"name": "a" * 70_000}, 413, None),
         ("POST", f"{ORGANIZATIONS}/org_9/keys", {"name": "a"}, 404, "org_id"),
+        ("POST", "/admin/v1/keys", {}, 400, "name"),
+        ("POST", "/admin/v1/keys", {"name": "a", "project_id": "proj_0"}, 400, "project_id"),
         ("GET", f"{ORGANIZATIONS}/org_9", None, 404, "org_id"),
         ("DELETE", "/admin/v1/keys/key_9", None, 404, "key_id"),
         ("GET", f"{ORGANIZATIONS}/a/b", None, 404, None),

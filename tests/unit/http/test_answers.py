@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
 from cluster import __version__
 from cluster.errors import EngineFailed
 from tests.unit.http.conftest import Edge
@@ -109,13 +111,17 @@ async def test_service_endpoints_need_no_key(edge: Edge) -> None:
     assert "POST /v1/chat/completions" in index["endpoints"]
 
 
-async def test_not_ready_says_for_which_model_and_when_to_ask_again(edge: Edge) -> None:
-    edge.readiness.waiting = ["demo", "bench"]
+@pytest.mark.parametrize(("waiting", "said"), [(["demo"], "1 model has"), (["demo", "acme/private"], "2 models have")])
+async def test_not_ready_says_for_how_many_models_and_when_to_ask_again_and_names_none(
+    edge: Edge, waiting: list[str], said: str
+) -> None:
+    edge.readiness.waiting = waiting
     answer = await edge.request("GET", "/readyz", key=None)
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) >= 1
-    assert answer.json()["waiting"] == ["demo", "bench"]
-    assert "demo, bench" in answer.json()["error"]["message"]
+    assert answer.json()["waiting"] == len(waiting)
+    assert said in answer.json()["error"]["message"]
+    assert not [model for model in waiting if model in answer.text]
     assert (await edge.request("GET", "/healthz", key=None)).status_code == 200
 
 
