@@ -2,30 +2,35 @@
 
 Ray Serve binds some of its servers to every address of the host, whatever ``http.host`` says: each replica's gRPC server (which
 unpickles what it is sent), the gRPC proxy, and HAProxy's statistics. On a cluster that is meant for loopback alone, ``confined``
-narrows them to 127.0.0.1. ``tests/e2e/test_listeners.py`` looks at the sockets of a running cluster.
+narrows them to 127.0.0.1. ``tests/e2e/test_operation.py`` looks at the sockets of a running cluster.
+
+In either case HAProxy is kept from splicing requests: while it splices both ways (HAProxy 2.8), it does not look at the client's side
+until the answer comes, so that a client which has gone away would keep its generation running to the end.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 _LOOPBACK = "127.0.0.1:"
 _ANY_ADDRESS = ("[::]:", "0.0.0.0:", "*:")
+_SPLICE_REQUEST = "    option splice-request\n"
 _HAPROXY_ANY = (("bind *:", "bind 127.0.0.1:"), ("bind :", "bind 127.0.0.1:"))
 
 
 def plain() -> None:
     """For clusters that serve other hosts."""
     _make_metrics_directory()
+    _change_haproxy([(_SPLICE_REQUEST, "")])
 
 
 def confined() -> None:
     """For clusters whose ``http.host`` is a loopback address."""
     _make_metrics_directory()
     _confine_grpc_servers()
-    _confine_haproxy()
+    _change_haproxy([(_SPLICE_REQUEST, ""), *_HAPROXY_ANY])
 
 
 def _make_metrics_directory() -> None:
@@ -52,12 +57,13 @@ def _confine_grpc_servers() -> None:
         setattr(Server, name, confine(getattr(Server, name)))
 
 
-def _confine_haproxy() -> None:
+def _change_haproxy(replacements: Sequence[tuple[str, str]]) -> None:
+    """Replace text in Serve's templates of HAProxy's configuration."""
     from ray.serve._private import haproxy, haproxy_templates
 
     for module in (haproxy_templates, haproxy):
         for name, value in vars(module).copy().items():
-            if isinstance(value, str) and any(wide in value for wide, _ in _HAPROXY_ANY):
-                for wide, narrow in _HAPROXY_ANY:
-                    value = value.replace(wide, narrow)
+            if isinstance(value, str) and any(old in value for old, _ in replacements):
+                for old, new in replacements:
+                    value = value.replace(old, new)
                 setattr(module, name, value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 
 def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
@@ -44,3 +46,18 @@ assert any("bind 127.0.0.1:" in text for text in texts)
 print(sum(text.count("bind *:") + text.count("bind :") for text in texts))
 """
     assert run(code).strip() == "0"
+
+
+@pytest.mark.parametrize("hook", ["plain", "confined"])
+def test_haproxy_keeps_looking_at_clients_that_wait(hook: str) -> None:
+    code = f"""
+from ray.serve._private import haproxy_templates
+before = sum("option splice-request" in v for v in vars(haproxy_templates).values() if isinstance(v, str))
+from cluster.runtime.worker_setup import {hook}
+{hook}()
+after = sum("option splice-request" in v for v in vars(haproxy_templates).values() if isinstance(v, str))
+print(before, after)
+"""
+    before, after = map(int, run(code).split())
+    assert before > 0, "Ray Serve no longer splices requests: the hook's part in it can go"
+    assert after == 0
