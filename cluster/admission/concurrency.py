@@ -35,6 +35,7 @@ class ConcurrencyLimit:
         return Slot(self, org_id)
 
     def in_progress(self, org_id: str) -> int:
+        """How many places the organization holds now."""
         return self._in_progress.get(org_id, 0)
 
     def _give_back(self, org_id: str) -> None:

@@ -73,10 +73,5 @@ def place(model: ModelSettings) -> Placement:
     )
 
 
-def placement_bundles(model: ModelSettings) -> list[dict[str, float]]:
-    """``placement_group_bundles`` of the model's Serve deployment; ``model.placement.strategy`` is its strategy."""
-    return place(model).bundles
-
-
 def _without_zeros(resources: dict[str, float]) -> dict[str, float]:
     return {name: amount for name, amount in resources.items() if amount > 0}

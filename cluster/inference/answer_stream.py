@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -17,6 +18,8 @@ from cluster.prompt_cache.rules import shown_cached_tokens
 from cluster.relay.contract import ReplicaLost
 
 _CHUNK_OBJECT = {Operation.CHAT: b"chat.completion.chunk", Operation.COMPLETION: b"text_completion"}
+
+_Failure = TypeVar("_Failure", bound=Exception)
 
 
 class _Head(msgspec.Struct):
@@ -73,24 +76,31 @@ class AnswerStream:
         return self._usage
 
     async def __aiter__(self) -> AsyncIterator[list[bytes]]:
-        frame = self._opened.first
-        if frame.payloads:
-            self._created = _head_decoder.decode(frame.payloads[0]).created
-        while not frame.last:
+        try:
+            frame = self._opened.first
             if frame.payloads:
-                yield frame.payloads
-            frame = await self._next_frame()
-        if frame.fault is not None:
-            if frame.payloads:
-                yield frame.payloads
-            raise await self._fail(error_of(frame.fault))
-        assert frame.usage is not None
-        self._usage = shown(frame.usage)
-        await self._meter.completed(frame.usage, self._usage, frame.timing)
-        self._free()
-        tail = [*frame.payloads, self._usage_chunk(self._usage)] if self._include_usage else frame.payloads
-        if tail:
-            yield tail
+                self._created = _head_decoder.decode(frame.payloads[0]).created
+            while not frame.last:
+                if frame.payloads:
+                    yield frame.payloads
+                frame = await self._next_frame()
+            if frame.fault is not None:
+                if frame.payloads:
+                    yield frame.payloads
+                raise await self._fail(error_of(frame.fault))
+            assert frame.usage is not None
+            self._usage = shown(frame.usage)
+            await self._meter.completed(frame.usage, self._usage, frame.timing)
+            self._free()
+            tail = [*frame.payloads, self._usage_chunk(self._usage)] if self._include_usage else frame.payloads
+            if tail:
+                yield tail
+        except OssatureError:
+            raise
+        except Exception as error:
+            # A defect. Booked here, since all that the edge does next is to close the stream, as it does for a client that left.
+            await self._fail(error)
+            raise
 
     async def aclose(self) -> None:
         if self._release is None:
@@ -112,7 +122,7 @@ class AnswerStream:
         except OssatureError as error:
             raise await self._fail(error) from None
 
-    async def _fail(self, error: OssatureError) -> OssatureError:
+    async def _fail(self, error: _Failure) -> _Failure:
         self._free()
         await self._opened.stream.cancel()
         await self._meter.failed(error)

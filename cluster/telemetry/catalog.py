@@ -31,8 +31,10 @@ TOKENS = Metric(
     "ossature_tokens_total",
     Kind.COUNTER,
     Source.GATEWAY,
-    "Tokens of ended requests. `cached` is the engine's exact count of prompt tokens found in its prefix cache, `shown_cached` the "
-    "rounded count that clients were shown; both are part of `prompt`, so never sum over `kind`.",
+    "Tokens of answers that were completed: the engine counts with its last piece, so that a request which was cancelled or cut "
+    "off adds nothing, whatever it had generated (`vllm:prompt_tokens_total` and `vllm:generation_tokens_total` count that, too). "
+    "`cached` is the engine's exact count of prompt tokens found in its prefix cache, `shown_cached` the rounded count that "
+    "clients were shown; both are part of `prompt`, so never sum over `kind`.",
     labels=("org", "model", "edge", "kind"),
     at_start=False,
     example='sum(rate(ossature_tokens_total{kind="cached"}[5m])) / sum(rate(ossature_tokens_total{kind="prompt"}[5m]))',

@@ -14,10 +14,10 @@ OK = "ok"
 CANCELLED = "cancelled"
 INTERNAL_ERROR = "internal_error"
 
-EDGES = frozenset({"http", "grpc", "realtime"})
+EDGES = frozenset({"http", "grpc"})
 AFFINITIES = frozenset({"home", "spilled", "none"})
 TOKEN_KINDS = ("prompt", "cached", "shown_cached", "completion")
-RETRY_REASONS = frozenset({"replica_lost", "no_capacity"})
+RETRY_REASONS = frozenset({"replica_lost", "engine_dead"})
 AUTH_REASONS = frozenset({"missing", "malformed", "unknown", "wrong_organization", "wrong_project", "unavailable"})
 COLD_START_PHASES = frozenset({"import", "processes", "load_weights", "kv_cache", "serving", "warm_up"})
 

@@ -61,17 +61,16 @@ class GatewayMetrics:
 
     def _create_known(self) -> None:
         """Series that are known beforehand start at 0, so that their first increase is one (``rate`` needs two points)."""
-        served = labels.EDGES - {"realtime"}
         for family in (self._ttft, self._tpot, self._duration, self._queue):
-            family.create(self._models, served)
+            family.create(self._models, labels.EDGES)
         for per_model in (self._decision, self._rank):
             per_model.create(self._models)
-        self._in_flight.create(self._models, served)
+        self._in_flight.create(self._models, labels.EDGES)
         self._replicas_ready.create(self._models)
         self._affinity.create(self._models, labels.AFFINITIES)
         self._retries.create(self._models, labels.RETRY_REASONS)
-        self._errors.create([labels.INTERNAL_ERROR], served, [*self._models, labels.UNKNOWN])
-        self._disconnects.create(served)
+        self._errors.create([labels.INTERNAL_ERROR], labels.EDGES, [*self._models, labels.UNKNOWN])
+        self._disconnects.create(labels.EDGES)
         self._auth_failures.create(labels.AUTH_REASONS)
 
     # --- one request ------------------------------------------------------------------------------------------------------
@@ -138,7 +137,7 @@ class GatewayMetrics:
             self._rank(model).observe(rank)
 
     def retried(self, model: str, reason: str) -> None:
-        """A request goes to another replica. ``reason``: ``replica_lost`` or ``no_capacity``."""
+        """A request goes to another replica. ``reason``: ``replica_lost`` (it is gone) or ``engine_dead`` (it said so)."""
         self._retries(self._model(model), labels.known(reason, labels.RETRY_REASONS)).inc()
 
     def client_gone(self, edge: str) -> None:

@@ -15,12 +15,9 @@ from pathlib import Path
 
 from prometheus_client import values
 
-from cluster.telemetry.labels import ORGANIZATIONS_FILE
-
 ENVIRONMENT_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 ARCHIVE_FILE = "archive.json"
 FOLDING_FOLDER = "folding"
-_GENERATION_FILE = "generation"
 _LOCK_FILE = "lock"
 
 
@@ -102,29 +99,3 @@ def locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def prepare_directory(directory: Path, generation: str | None = None) -> None:
-    """Make the folder, and empty it for a new life of the cluster.
-
-    Counters start at zero with the cluster, so this must come before the first process that writes there. Where several processes
-    may be first (a node that joins), each calls it with the same ``generation`` (any string that names this life of the cluster):
-    only the first of them empties the folder.
-    """
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    marker = directory / _GENERATION_FILE
-    with locked(directory):
-        if generation is not None and marker.exists() and marker.read_text("utf-8") == generation:
-            return
-        folding = directory / FOLDING_FOLDER
-        leftovers = [
-            *directory.glob("*.db"),
-            *folding.glob("*"),
-            *directory.glob(f"{ARCHIVE_FILE}*"),
-            directory / ORGANIZATIONS_FILE,
-            marker,
-        ]
-        for path in leftovers:
-            path.unlink(missing_ok=True)
-        if generation is not None:
-            marker.write_text(generation, "utf-8")

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.telemetry.exporter import NodeExporter
-from cluster.telemetry.multiprocess import ENVIRONMENT_VARIABLE, prepare_directory
+from cluster.telemetry.multiprocess import ENVIRONMENT_VARIABLE
 
 Series = tuple[str, tuple[tuple[str, str], ...]]
 Start = Callable[..., subprocess.Popen[str]]
@@ -49,7 +49,7 @@ def parse(text: str) -> dict[Series, float]:
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
     directory = tmp_path / "metrics" / "node"
-    prepare_directory(directory)
+    directory.mkdir(parents=True)
     node = Node(directory)
     node.exporter.start()
     yield node

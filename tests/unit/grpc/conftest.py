@@ -10,11 +10,11 @@ import pytest
 
 from cluster.edges.grpc.generated.ossature.v1.chat_pb2_grpc import ChatServiceStub
 from cluster.edges.grpc.generated.ossature.v1.models_pb2_grpc import ModelServiceStub
-from cluster.edges.grpc.server import build_server
 from cluster.edges.grpc.servicer import GrpcEdge
 from cluster.errors import PermissionDenied, Unauthenticated
 from cluster.identity.principal import Principal
 from tests.unit.grpc.fake_inference import ACME, OTHER, FakeInference
+from tests.unit.grpc.plain_server import build_server
 
 KEYS = {"sk-acme": ACME, "sk-other": OTHER}
 MAX_REQUEST_BYTES = 1 << 20

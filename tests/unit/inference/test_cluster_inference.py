@@ -30,6 +30,7 @@ from cluster.inference.requests.chat import ChatCompletionRequest
 from cluster.inference.service import Call
 from cluster.relay.contract import NoCapacity, ReplicaLost
 from cluster.routing.ticket import RouteTicket
+from cluster.telemetry import labels
 from tests.unit.inference.fake_relay import FakeRelay, Step
 
 ALICE = Principal("org_a", "proj_a", "key_a")
@@ -143,12 +144,13 @@ async def test_a_stream_without_include_usage_has_no_usage_chunk() -> None:
     assert await read(Inside([Frame(payloads=[CHUNK]), LAST])) == [CHUNK]
 
 
-@pytest.mark.parametrize("loss", [[ReplicaLost("gone")], [DEAD]])
-async def test_a_loss_before_the_first_frame_is_retried_elsewhere(loss: list[Step]) -> None:
+@pytest.mark.parametrize(("loss", "reason"), [([ReplicaLost("gone")], "replica_lost"), ([DEAD], "engine_dead")])
+async def test_a_loss_before_the_first_frame_is_retried_elsewhere(loss: list[Step], reason: str) -> None:
     inside = Inside(loss, [Frame(payloads=[CHUNK]), LAST])
     assert await read(inside) == [CHUNK]
     assert inside.relay.tickets[1].excluded == {"r1"}
-    assert len(inside.records.retries) == 1
+    assert inside.records.retries == [reason]
+    assert reason in labels.RETRY_REASONS, "the metric would count it as something else"
     assert inside.record.code == "ok"
 
 
@@ -167,6 +169,23 @@ async def test_a_loss_after_the_first_chunk_is_not_retried(end: Step) -> None:
         await read(inside)
     assert len(inside.relay.streams) == 1
     assert inside.record.code == "engine_failed"
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        pytest.param([Frame(payloads=[b"no JSON"]), LAST], id="first chunk can't be read"),
+        pytest.param([Frame(payloads=[CHUNK]), RuntimeError("relay")], id="relay breaks"),
+        pytest.param([Frame(payloads=[CHUNK])], id="stream ends without a last frame"),
+    ],
+)
+async def test_a_defect_in_a_stream_is_booked_as_an_internal_error(defect: list[Step]) -> None:
+    inside = Inside(defect)
+    with pytest.raises(Exception) as caught:
+        await read(inside)
+    assert not isinstance(caught.value, OssatureError)
+    assert (inside.record.code, inside.record.status) == ("internal_error", 500)
+    assert inside.relay.streams[0].cancelled
 
 
 async def test_a_fault_of_the_request_is_told_and_not_retried() -> None:

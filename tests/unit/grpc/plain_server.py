@@ -1,4 +1,4 @@
-"""A plain grpc.aio server for the edge, without Ray Serve: for tests, and wherever a process serves gRPC by itself."""
+"""A plain grpc.aio server for the edge, without Ray Serve."""
 
 from __future__ import annotations
 
