@@ -127,7 +127,9 @@ class ClusterInference:
         try:
             model = self._visible(principal, request.model)
             release = self._enter(principal.org_id)
-            timeout_s = min(self._admission.request_timeout_s, call.timeout_s or self._admission.request_timeout_s)
+            timeout_s = self._admission.request_timeout_s
+            if call.timeout_s is not None:
+                timeout_s = min(timeout_s, call.timeout_s)
             deadline = asyncio.get_running_loop().time() + timeout_s
             if not self._has_replica(model.id):
                 raise Overloaded(
@@ -147,9 +149,10 @@ class ClusterInference:
             if opened.first.fault is not None:
                 raise error_of(opened.first.fault)
         except BaseException as error:
-            await meter.failed(error)
+            # First what needs no await: a second cancellation may come with any.
             if release is not None:
                 release()
+            await meter.failed(error)
             raise
         return _Begun(opened, request_id, _explain(ticket), deadline, meter, release)
 

@@ -81,6 +81,12 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         # Through its module: Serve pickles this class by value, and the view must stay the one of the process.
         replica_view.PROCESS_VIEW.publish(self._deployment_id.name, seats)
 
+    def on_replica_actor_died(self, replica_id: ReplicaID) -> None:
+        """A call found the replica dead, before the controller's broadcast."""
+        super().on_replica_actor_died(replica_id)
+        self._seats.pop(replica_id.unique_id, None)
+        replica_view.PROCESS_VIEW.publish(self._deployment_id.name, self._seats)
+
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:

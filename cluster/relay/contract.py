@@ -23,7 +23,8 @@ class EngineStream(Protocol):
     def __aiter__(self) -> AsyncIterator[Frame]:
         """Frames in order: the first as soon as it exists, later ones hold whatever has piled up since the last read.
 
-        Raises :class:`ReplicaLost` or :class:`NoCapacity`. A consumer that does not read holds the engine back; nothing grows.
+        Raises :class:`ReplicaLost` or :class:`NoCapacity`. A consumer that does not read is not buffered for on the way; what its
+        engine goes on to generate waits there, merged, and is bounded by the answer's length and the request's deadline.
         """
         ...
 

@@ -13,12 +13,11 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 
 import msgspec
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError
 from ray.serve.exceptions import (
     BackPressureError,
     DeploymentUnavailableError,
     RayServeException,
-    ReplicaUnavailableError,
     RequestCancelledError,
 )
 from ray.serve.handle import DeploymentHandle
@@ -50,31 +49,35 @@ class HandleStream:
         except (BackPressureError, DeploymentUnavailableError) as error:
             self._ended = True
             raise NoCapacity(str(error)) from error
-        except RayTaskError:
-            # The replica's own code failed: a defect, not a lost replica. Ray's text holds the replica's traceback.
-            self._ended = True
-            logger.exception("engine replica failed on request %s", self._request_id)
-            raise ReplicaLost("the engine replica failed") from None
-        except RequestCancelledError as error:
+        except (asyncio.CancelledError, RequestCancelledError) as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
-                # Serve's word for our own cancellation (or deadline). Taken for a lost replica, it would be retried.
+                # Our own cancellation, or our deadline. Taken for a lost replica, it would be retried.
                 raise asyncio.CancelledError from error
             self._ended = True
-            raise ReplicaLost("the call was cancelled by the replica's side") from error
-        except (RayActorError, ReplicaUnavailableError, RayServeException) as error:
+            raise ReplicaLost("the call was cancelled on the replica's side") from error
+        except (RayActorError, RayServeException) as error:
             self._ended = True
             raise ReplicaLost(f"{type(error).__name__}: {error}") from error
+        except Exception as error:
+            # Serve raises here whatever the replica's code raised, with its own type: a defect there, or a transport error.
+            self._ended = True
+            logger.exception("request %s failed in its engine replica", self._request_id)
+            raise ReplicaLost(f"the engine replica failed ({type(error).__name__})") from None
         if not self._ended:
             self._ended = True
             raise ReplicaLost("the engine replica ended the stream without a last frame")
 
     async def cancel(self) -> None:
-        if not self._ended:
-            self._ended = True
-            self._response.cancel()
-            # Give Serve's cancellation one turn of the loop: the caller may be about to tear the loop's work down.
-            await asyncio.sleep(0)
+        if self._ended:
+            return
+        self._ended = True
+        self._response.cancel()
+        # Serve's own cancel looks only at results that it has stored already; one that was assigned in this very turn of the loop
+        # would go on to its end.
+        assignment = self._response._replica_result_future
+        if assignment.done() and not assignment.cancelled() and assignment.exception() is None:
+            assignment.result().cancel()
 
 
 class HandleRelay:
