@@ -1,4 +1,4 @@
-"""``ossature config``: show, check and describe the configuration, without starting anything."""
+"""``ossature config``: show, check and describe the configuration and what Ray needs for it, without starting anything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cluster.config.problems import ConfigError, Problem
 if TYPE_CHECKING:
     from cluster.config.schema import ClusterConfig
 
-app = typer.Typer(no_args_is_help=True, help="The configuration: show, check, schema.")
+app = typer.Typer(no_args_is_help=True, help="The configuration: show, check, schema; the environment of Ray.")
 
 ConfigOption = Annotated[
     Path | None,
@@ -94,6 +94,26 @@ def schema(
         emit_json(described())
     else:
         typer.echo(markdown(), nl=False)
+
+
+@app.command("ray-environment")
+@command
+def ray_environment(config: ConfigOption = None, as_json: JsonFlag = False) -> None:
+    """Print the variables to set on every node before `ray start`, for a cluster with `ray.address`.
+
+    Example: eval "$(ossature config ray-environment --config configs/gpt-oss-120b-2nodes.yaml)" && ray start --head --port=6379
+    """
+    import shlex
+
+    from cluster.config.loading import load
+    from cluster.runtime.serve_environment import ray_environment as variables
+
+    environment = variables(load(config))
+    if as_json:
+        emit_json(environment)
+    else:
+        for name, value in environment.items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 def _engine_problems(config: ClusterConfig) -> list[Problem]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cluster.runtime.launch import Progress, Started
 
 _STEPS = {
+    "cleanup": "Ending what an interrupted run left behind",
     "database": "Preparing the database",
     "ray": "Starting Ray",
     "supervisor": "Starting metrics",
@@ -26,6 +27,9 @@ _STEPS = {
     "stopped": "Stopped",
 }
 _DETACHED_POLL_S = 0.3
+_STOP_POLL_S = 0.2
+#: A wait shorter than this needs no word where nobody watches.
+_QUIET_S = 2.0
 
 
 @command
@@ -64,7 +68,7 @@ def serve(
         sys.stdout.flush()
 
     try:
-        run_cluster(loaded, on_progress=printer.show, on_ready=ready)
+        run_cluster(loaded, on_progress=printer.show, on_ready=ready, on_warning=printer.warn)
     except AlreadyRunning as running:
         raise CommandError(
             f"{running} from the data folder {loaded.data_dir}",
@@ -80,19 +84,26 @@ class _Printer:
     """Progress on standard error: one line that is rewritten on a terminal, a line a step elsewhere."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self.live = sys.stderr.isatty()
         self._last = ""
         self._open = False
 
     def show(self, progress: Progress) -> None:
         text = _STEPS.get(progress.step, progress.step) + (f": {progress.detail}" if progress.detail else "")
-        if self._live:
-            sys.stderr.write(f"\r\x1b[2K[{progress.elapsed_s:5.1f} s] {text[:200]}")
+        self.line(text, progress.elapsed_s)
+
+    def line(self, text: str, elapsed_s: float) -> None:
+        if self.live:
+            sys.stderr.write(f"\r\x1b[2K[{elapsed_s:5.1f} s] {text[:200]}")
             self._open = True
         elif text != self._last:
-            sys.stderr.write(f"[{progress.elapsed_s:5.1f} s] {text}\n")
+            sys.stderr.write(f"[{elapsed_s:5.1f} s] {text}\n")
         self._last = text
         sys.stderr.flush()
+
+    def warn(self, text: str) -> None:
+        self.finish()
+        typer.secho(f"Warning: {text}", err=True, fg=typer.colors.YELLOW)
 
     def finish(self) -> None:
         if self._open:
@@ -105,6 +116,7 @@ def _detached(config: Path | None, model: str | None, data_dir: Path, *, as_json
     import json
     import subprocess
 
+    from cluster.runtime.preparation import StartError, make_data_dir
     from cluster.runtime.run_record import running
 
     record = running(data_dir)
@@ -113,7 +125,10 @@ def _detached(config: Path | None, model: str | None, data_dir: Path, *, as_json
             f"a cluster is running already (process {record.pid}) from the data folder {data_dir}",
             next_step="See it with `ossature status`, or end it with `ossature stop`.",
         )
-    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        make_data_dir(data_dir)
+    except StartError as error:
+        raise CommandError(str(error)) from error
     log = data_dir / "serve.log"
     arguments = [sys.executable, "-m", "cluster.cli", "serve", "--json"]
     arguments += ["--config", str(config)] if config is not None else []
@@ -161,11 +176,18 @@ def stop(
     if record is None:
         raise CommandError(f"no cluster runs from the data folder {data_dir}", exit_code=ExitCode.UNREACHABLE)
     os.kill(record.pid, signal.SIGTERM)
-    deadline = time.monotonic() + timeout_s
-    while running(data_dir) is not None:
-        if time.monotonic() > deadline:
-            raise CommandError(f"the cluster (process {record.pid}) is still stopping after {timeout_s:.0f} s")
-        time.sleep(0.2)
+    began = time.monotonic()
+    printer = _Printer()
+    try:
+        while running(data_dir) is not None:
+            elapsed_s = time.monotonic() - began
+            if elapsed_s > timeout_s:
+                raise CommandError(f"the cluster (process {record.pid}) is still stopping after {timeout_s:.0f} s")
+            if printer.live or elapsed_s > _QUIET_S:
+                printer.line(f"Stopping process {record.pid}: letting requests in flight end", elapsed_s)
+            time.sleep(_STOP_POLL_S)
+    finally:
+        printer.finish()
     if as_json:
         emit_json({"stopped": True, "pid": record.pid})
     else:

@@ -47,6 +47,20 @@ Texts are taken as they stand, everything else is read as in YAML (`true`, `2`, 
 
 Relative paths (`data_dir`, `source`) are relative to the folder in which the command runs, not to the file.
 
+## A Ray that runs already
+Without `ray.address` the cluster starts a Ray of its own and hands it the environment that it needs. A Ray that `ossature serve` is
+to join must have been started with it, on every node and with the same configuration:
+
+```sh
+eval "$(ossature config ray-environment --config FILE)"
+ray start --head --port=6379              # on the others: ray start --address=HEAD:6379
+```
+
+`ray start` uses Ray's token authentication only where it finds a token: make one with
+`(umask 077; ray get-auth-token --generate >/dev/null)`, copy `~/.ray/auth_token` to every node, and set `RAY_AUTH_MODE=token` for
+Ray and for `ossature serve`. When a cluster on such a Ray stops, only its own Serve application ends; Ray, Serve and the
+applications of others stay.
+
 ## What is refused
 The cluster doesn't start with an unknown or contradictory setting. `ossature config check` shows all problems at once, each with
 file and line or variable, path, what was given and what is allowed. A name given twice in a section is refused. So is an

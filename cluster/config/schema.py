@@ -30,7 +30,11 @@ class Section(BaseModel):
 class HttpSettings(Section):
     """The OpenAI-compatible HTTP edge."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback must be asked for here.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on. Anything but loopback must be asked for here, and needs a firewall or NetworkPolicy: "
+        "the ports of Ray, of Serve's replicas (which unpickle what they are sent) and of HAProxy's statistics are then open too.",
+    )
     port: Port = Field(8000, description="TCP port of the HTTP edge.")
     max_body_bytes: int = Field(32 << 20, ge=1024, description="Largest request body, in bytes; larger ones get 413.")
     max_json_depth: int = Field(64, ge=8, le=512, description="Deepest nesting of a JSON body.")
@@ -59,7 +63,10 @@ class RaySettings(Section):
     """The Ray cluster underneath."""
 
     address: str | None = Field(
-        None, description="Address of a running Ray cluster (`auto` or `host:port`); unset starts one on this machine."
+        None,
+        description="Address of a running Ray cluster (`auto` or `host:port`); unset starts one on this machine. "
+        "Its nodes are to be started with what `ossature config ray-environment` prints, and behind a firewall or NetworkPolicy: "
+        "the ports of Ray, of Serve's replicas (which unpickle what they are sent) and of HAProxy's statistics are open there.",
     )
     num_cpus: float | None = Field(None, gt=0, description="Logical CPUs of a Ray started here; unset: as many as the machine has.")
     object_store_memory_bytes: int = Field(
@@ -173,7 +180,10 @@ class RelaySettings(Section):
 
     kind: Literal["handle"] = Field("handle", description="`handle`: Ray Serve's streaming handle, coalesced.")
     max_buffered_bytes: int = Field(
-        4 << 20, ge=64 << 10, description="Bytes that may wait for one slow client; more cancel its generation."
+        4 << 20,
+        ge=64 << 10,
+        description="Bytes of an answer that may wait for one slow client; with more, its replica takes nothing further from the "
+        "engine's output until the client has read.",
     )
     max_request_bytes: int = Field(
         128 << 20, ge=4 << 20, description="Largest message between gateway and engine replica, in bytes."
@@ -204,7 +214,7 @@ class ModelSettings(Section):
     organization: str | None = Field(None, description="Id of the one organization that may use the model; unset: all may.")
     created: int = Field(1_767_225_600, ge=0, description="Creation time shown to clients, in Unix seconds.")
     owned_by: str = Field("ossature", description="Owner shown to clients.")
-    replicas: int = Field(1, ge=0, description="Engine replicas.")
+    replicas: int = Field(1, ge=1, description="Engine replicas. To switch a model off, remove it from the list.")
     max_ongoing_requests: int = Field(64, ge=1, description="Requests that one replica works on at a time.")
     max_queued_requests: int = Field(
         256, ge=-1, description="Requests that each gateway lets wait for a replica before it answers 503; -1: no limit."
@@ -252,11 +262,12 @@ class LoggingSettings(Section):
 class ClusterConfig(Section):
     """The whole configuration."""
 
-    name: str = Field("ossature", pattern=r"^[a-z0-9-]{1,40}$", description="Name of this cluster, for logs.")
+    name: str = Field("ossature", pattern=r"^[a-z0-9-]{1,40}$", description="Name of this cluster, shown by `ossature status`.")
     data_dir: Path = Field(
         Path(".run"),
         validate_default=False,
-        description="Folder for the embedded database, secrets, logs and run-time files (relative to the current folder).",
+        description="Folder for the embedded database, secrets, logs and run-time files (relative to the current folder). It is "
+        "made for its owner alone; one that exists keeps its mode.",
     )
     secret: SecretStr | None = Field(
         None,

@@ -24,9 +24,9 @@ class Endpoints:
     @classmethod
     def of(cls, config: ClusterConfig, api_key: str | None, admin_key: str) -> Endpoints:
         return cls(
-            http=f"http://{_reachable(config.http.host)}:{config.http.port}",
-            grpc=f"{_reachable(config.http.host)}:{config.grpc.port}" if config.grpc.enabled else None,
-            metrics=f"http://{_reachable(config.metrics.host)}:{config.metrics.port}/metrics",
+            http=f"http://{reachable(config.http.host)}:{config.http.port}",
+            grpc=f"{reachable(config.http.host)}:{config.grpc.port}" if config.grpc.enabled else None,
+            metrics=f"http://{reachable(config.metrics.host)}:{config.metrics.port}/metrics",
             api_key=api_key,
             admin_key=admin_key,
             models=[model.id for model in config.models],
@@ -43,7 +43,7 @@ class Endpoints:
         return path
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
     """An address that a client on this machine can use for a server that listens on ``host``."""
     if host in ("0.0.0.0", "::", "*"):  # noqa: S104 - compared, not bound
         return "127.0.0.1"

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from cluster.config.schema import ClusterConfig
 from cluster.runtime import processes
 from cluster.runtime.credentials import provide
-from cluster.runtime.endpoints import Endpoints
+from cluster.runtime.endpoints import Endpoints, reachable
+from cluster.runtime.exposure import exposures
 from cluster.runtime.preparation import StartError, check_ports, prepare
 from cluster.runtime.run_record import RunLock, RunRecord
 from cluster.runtime.serve_environment import serve_environment
@@ -50,11 +51,13 @@ def serve(
     *,
     on_progress: Callable[[Progress], None],
     on_ready: Callable[[Started], None],
+    on_warning: Callable[[str], None],
     stop: threading.Event | None = None,
 ) -> None:
     """Run the cluster in this process's foreground until SIGINT, SIGTERM or ``stop``.
 
-    Raises ``StartError`` and ``AlreadyRunning``; whatever was started by then is ended first.
+    ``on_warning`` is told what the start leaves open to others. Raises ``StartError`` and ``AlreadyRunning``; whatever was started
+    by then is ended first.
     """
     began = time.monotonic()
 
@@ -69,8 +72,11 @@ def serve(
     endpoints_file: Path | None = None
     if interrupted is not None:
         # Killed before it could clean up: its Ray would hold the ports and answer with an old configuration.
+        report("cleanup")
         processes.end_all(interrupted.run_id)
     try:
+        for warning in exposures(config):
+            on_warning(warning)
         with _stopped_by_signals(stop) as take_signals:
             check_ports(config)
             report("database")
@@ -178,9 +184,9 @@ def _cold_start_line(start: ColdStart) -> str:
 def _answers(config: ClusterConfig) -> bool:
     import httpx
 
-    host = config.http.host if config.http.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
+    url = f"http://{reachable(config.http.host)}:{config.http.port}/readyz"
     try:
-        return httpx.get(f"http://{host}:{config.http.port}/readyz", timeout=2.0, trust_env=False).status_code == 200
+        return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -189,15 +195,27 @@ def _take_down(config: ClusterConfig, run_id: str) -> None:
     import ray
 
     if ray.is_initialized():
-        from ray import serve as ray_serve
-
         # Serve drains its replicas first; a Ray of our own is then ended as a whole, so a drain that hangs must not hold us.
-        drain = threading.Thread(target=ray_serve.shutdown, daemon=True, name="serve-shutdown")
+        drain = threading.Thread(target=_end_application, args=(config,), daemon=True, name="serve-shutdown")
         drain.start()
         drain.join(_SHUTDOWN_S)
         ray.shutdown()
     if config.ray.address is None:
         processes.end_all(run_id)
+
+
+def _end_application(config: ClusterConfig) -> None:
+    """End Serve on a Ray of our own; on one that runs already our application alone, since others may serve from it too."""
+    from ray import serve as ray_serve
+    from ray.serve.exceptions import RayServeException
+
+    from cluster import app
+
+    if config.ray.address is None:
+        ray_serve.shutdown()
+        return
+    with suppress(RayServeException):  # there is no Serve: the start failed before it
+        ray_serve.delete(app.NAME)
 
 
 @contextmanager

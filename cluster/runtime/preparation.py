@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -22,8 +23,7 @@ class StartError(Exception):
 def prepare(config: ClusterConfig) -> ClusterConfig:
     """Fill in what depends on this machine. Raises :class:`StartError`."""
     data_dir = config.data_dir.resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
-    data_dir.chmod(0o700)
+    make_data_dir(data_dir)
     database = config.database
     if database.url is None:
         database = database.model_copy(update={"url": SecretStr(f"sqlite+aiosqlite:///{data_dir / 'ossature.db'}")})
@@ -37,22 +37,44 @@ def prepare(config: ClusterConfig) -> ClusterConfig:
     )
 
 
+def make_data_dir(path: Path) -> None:
+    """Make the folder for its owner alone; one that exists keeps the mode that its owner gave it. Raises :class:`StartError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"data_dir: cannot make the folder {path} ({error.strerror}).") from None
+
+
 def check_ports(config: ClusterConfig) -> None:
     """Raises :class:`StartError` naming the setting whose port is taken."""
     wanted = {"http.port": (config.http.host, config.http.port), "metrics.port": (config.metrics.host, config.metrics.port)}
     if config.grpc.enabled:
         wanted["grpc.port"] = (config.http.host, config.grpc.port)
     for setting, (host, port) in wanted.items():
-        with socket.socket() as probe:
+        try:
+            family, address = _bindable(host, port)
+        except socket.gaierror as error:
+            raise StartError(
+                f"{setting.partition('.')[0]}.host: {host} is no address of this machine ({error.strerror})."
+            ) from None
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((host, port))
+                probe.bind(address)
             except OSError as error:
                 variable = "OSSATURE_" + setting.upper().replace(".", "__")
                 raise StartError(
                     f"{setting}: cannot listen on {host}:{port} ({error.strerror}). "
                     f"Set another port, for example {variable}={port + 1}."
                 ) from None
+
+
+def _bindable(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
+    """Family and socket address of a host; of a name with several the IPv4 one. Raises ``socket.gaierror``."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] is not socket.AF_INET)
+    return family, address
 
 
 def _own_secret(path: Path) -> str:

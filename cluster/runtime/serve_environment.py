@@ -1,7 +1,7 @@
 """Environment of the Ray processes, derived from the configuration.
 
-Ray Serve reads these when it is imported, in every process; a Ray that we start inherits them from us, one that runs already must
-have been started with them (``docs/configuration.md``).
+Ray and Ray Serve read these when a process starts. A Ray that we start inherits them from us; one that runs already must have been
+started with them on every node (``ossature config ray-environment`` prints them).
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ def is_confined(config: ClusterConfig) -> bool:
     return config.ray.address is None and is_loopback(config.http.host)
 
 
-def serve_environment(config: ClusterConfig) -> dict[str, str]:
-    environment = {
-        # Streaming over gRPC in the replica's own event loop; HAProxy in front. Measured in docs/architecture.md.
+def ray_environment(config: ClusterConfig) -> dict[str, str]:
+    """What every node's Ray needs, whoever starts it."""
+    return {
+        # Streaming over gRPC in the replica's own event loop; HAProxy in front. Why: docs/decisions, record 1.
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "1" if config.ray.haproxy else "0",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1" if config.ray.haproxy else "0",
@@ -47,6 +48,11 @@ def serve_environment(config: ClusterConfig) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DEDUP_LOGS": "0",
     }
+
+
+def serve_environment(config: ClusterConfig) -> dict[str, str]:
+    """``ray_environment``, and where the cluster is meant for this host alone what keeps it there."""
+    environment = ray_environment(config)
     if is_confined(config):
         ports = _free_ports(4)
         environment |= {

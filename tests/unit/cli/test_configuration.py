@@ -83,3 +83,11 @@ def test_an_unreadable_file_is_refused(run: Run) -> None:
     result = run("config", "check", "-c", "none.yaml")
     assert result.exit_code == 2
     assert "can't be read" in result.stderr
+
+
+def test_ray_environment_prints_lines_for_a_shell(run: Run) -> None:
+    arguments = ("config", "ray-environment", "--config", str(CONFIGS / "gpt-oss-120b-2nodes.yaml"))
+    lines = run(*arguments).stdout.splitlines()
+    assert "export RAY_SERVE_ENABLE_HA_PROXY=1" in lines
+    assert not [line for line in lines if "OSX_CLUSTER" in line]
+    assert {f"export {name}={value}" for name, value in json.loads(run(*arguments, "--json").stdout).items()} == set(lines)

@@ -128,7 +128,7 @@ def test_all_problems_are_listed_with_line_value_and_what_is_allowed(tmp_path: P
         '4: grpc.port: is not allowed (given: "8"); allowed: whole number, 1 to 65535',
         "2: http.port: is not allowed (given: 70000); allowed: whole number, 1 to 65535",
         "8: models.0.environment.OMP_NUM_THREADS: must be text: put it in quotes (given: 1); allowed: map of text",
-        "7: models.0.replicas: is not allowed (given: 1.5); allowed: whole number, at least 0",
+        "7: models.0.replicas: is not allowed (given: 1.5); allowed: whole number, at least 1",
         "6: models.0.source: is required; allowed: text, at least 1 character",
     ]
 
@@ -181,3 +181,8 @@ def test_whatever_is_in_the_file_it_is_loaded_or_refused(data: dict[str, object]
     except ConfigError as error:
         outcome = error.problems
     assert isinstance(outcome, ClusterConfig) or all(problem.message and problem.origin for problem in outcome)
+
+
+def test_a_model_without_replicas_is_refused(tmp_path: Path) -> None:
+    (problem,) = problems(write(tmp_path, {"models": [{**MODEL, "replicas": 0}]}))
+    assert problem.path == "models.0.replicas"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import stat
@@ -12,8 +13,9 @@ import pytest
 from cluster.config.schema import ClusterConfig
 from cluster.runtime.credentials import provide
 from cluster.runtime.endpoints import Endpoints
+from cluster.runtime.exposure import exposures
 from cluster.runtime.preparation import StartError, check_ports, prepare
-from cluster.runtime.serve_environment import is_confined, is_loopback, serve_environment
+from cluster.runtime.serve_environment import is_confined, is_loopback, ray_environment, serve_environment
 
 
 def config(tmp_path: Path, **sections: object) -> ClusterConfig:
@@ -32,8 +34,39 @@ def test_the_secret_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path)
     assert second.secret is not None
     assert first.secret.get_secret_value() == second.secret.get_secret_value()
     assert mode(tmp_path / "run" / "cluster-secret") == 0o600
-    assert mode(tmp_path / "run") == 0o700
     assert first.secret.get_secret_value() not in repr(first)
+
+
+def test_a_data_folder_of_our_own_is_for_its_owner_alone(tmp_path: Path) -> None:
+    prepared = prepare(config(tmp_path))
+    assert mode(tmp_path / "run") == 0o700
+    assert not list(exposures(prepared))
+
+
+def test_a_data_folder_that_exists_keeps_its_mode_and_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(0o750)
+    prepared = prepare(config(tmp_path))
+    assert mode(tmp_path / "run") == 0o750
+    assert mode(tmp_path / "run" / "cluster-secret") == 0o600
+    (warning,) = exposures(prepared)
+    assert "mode 0750" in warning
+
+
+def test_a_data_folder_that_cannot_be_made_is_named_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(StartError, match=r"data_dir.*run"):
+        prepare(config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("sections", "cause"),
+    [({"http": {"host": "0.0.0.0"}}, "http.host is 0.0.0.0"), ({"ray": {"address": "auto"}}, "ray.address is auto")],
+)
+def test_a_cluster_that_is_not_confined_is_warned_of(tmp_path: Path, sections: dict[str, object], cause: str) -> None:
+    (warning,) = exposures(prepare(config(tmp_path, **sections)))
+    assert warning.startswith(cause)
+    assert "firewall" in warning
 
 
 def test_a_damaged_secret_is_refused_rather_than_replaced(tmp_path: Path) -> None:
@@ -62,6 +95,32 @@ def test_a_taken_port_is_named_with_its_setting_and_variable(tmp_path: Path) -> 
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=rf"grpc\.port.*127\.0\.0\.1:{port}.*OSSATURE_GRPC__PORT"):
             check_ports(config(tmp_path, http={"port": free()}, metrics={"port": free()}, grpc={"port": port}))
+
+
+def test_a_taken_port_of_an_ipv6_address_is_found(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        try:
+            taken.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6 loopback")
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=r"http\.port.*::1"):
+            check_ports(config(tmp_path, http={"host": "::1", "port": port}, metrics={"port": free()}, grpc={"port": free()}))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost", "::1", "::"])
+def test_free_ports_of_every_kind_of_address_are_accepted(tmp_path: Path, host: str) -> None:
+    if ":" in host:
+        with socket.socket(socket.AF_INET6) as probe:
+            if probe.connect_ex(("::1", 9)) == errno.EADDRNOTAVAIL:
+                pytest.skip("this machine has no IPv6 loopback")
+    check_ports(config(tmp_path, http={"host": host, "port": free()}, metrics={"port": free()}, grpc={"port": free()}))
+
+
+def test_a_host_that_has_no_address_is_named_with_its_setting(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"metrics\.host: 256\.0\.0\.1\.invalid"):
+        check_ports(config(tmp_path, http={"port": free()}, metrics={"host": "256.0.0.1.invalid"}, grpc={"enabled": False}))
 
 
 def free() -> int:
@@ -108,3 +167,11 @@ def test_only_a_loopback_cluster_on_its_own_ray_is_confined(tmp_path: Path) -> N
     assert not is_confined(config(tmp_path, ray={"address": "auto"}))
     assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" in serve_environment(config(tmp_path))
     assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in serve_environment(config(tmp_path, http={"host": "0.0.0.0"}))
+
+
+def test_what_a_ray_that_runs_already_needs_is_what_its_cluster_sets(tmp_path: Path) -> None:
+    joined = config(tmp_path, ray={"address": "auto", "haproxy": False})
+    assert ray_environment(joined) == serve_environment(joined)
+    assert ray_environment(joined)["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
+    confined = config(tmp_path)
+    assert ray_environment(confined).items() < serve_environment(confined).items()
