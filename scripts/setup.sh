@@ -43,6 +43,17 @@ install_locked() { # folder lock
     "$1/bin/uv" pip install --python "$1/bin/python" --no-deps --require-hashes "${options[@]}" -r "$2"
 }
 
+# The CPU build is not on the general package index: first where pip is set up to look, then PyTorch's own index.
+install_torch() { # folder
+    local locked
+    locked=$(mktemp)
+    # torch's own entry of the lock: its line and the hashes below it.
+    awk '/^[^ #]/ { wanted = /^torch==/ } wanted' requirements/cpu.lock >"$locked"
+    local install=("$1/bin/python" -m pip install --disable-pip-version-check --no-deps --require-hashes -r "$locked")
+    "${install[@]}" || "${install[@]}" --index-url "$torch_cpu_index" || { rm -f "$locked"; return 1; }
+    rm -f "$locked"
+}
+
 main_environment() {
     local stamp
     stamp=$(stamp_of requirements/cpu.lock requirements/uv.lock pyproject.toml scripts/setup.sh)
@@ -50,11 +61,7 @@ main_environment() {
     echo "setup [1/4] environment in .venv"
     make_environment .venv
     echo "setup [2/4] PyTorch for CPU"
-    local options
-    mapfile -t options < <(uv_options .venv)
-    # The CPU build is not on the general package index: first where pip is set up to look, then PyTorch's own index.
-    .venv/bin/python -m pip install --disable-pip-version-check --no-deps 'torch==2.13.0+cpu' ||
-        .venv/bin/python -m pip install --disable-pip-version-check --no-deps 'torch==2.13.0+cpu' --index-url "$torch_cpu_index"
+    install_torch .venv
     echo "setup [3/4] $(grep -c '==' requirements/cpu.lock) locked packages"
     install_locked .venv requirements/cpu.lock
     echo "setup [4/4] ossature itself"
