@@ -93,7 +93,7 @@ def test_an_unknown_name_at_any_depth_is_refused_with_its_path(
 ) -> None:
     section = data.draw(st.sampled_from(_sections()))
     name = data.draw(st.from_regex(r"[a-z_]{1,12}", fullmatch=True).filter(lambda name: name not in names_in(section)))
-    value = data.draw(st.sampled_from([1, "text", True, None, [], {"a": 1}]))
+    value: object = data.draw(st.sampled_from([1, "text", True, None, [], {"a": 1}]))
     path = write(tmp_path_factory.mktemp("c"), _minimal_with(section, name, value))
     (problem,) = problems(path)
     assert problem.location == (*section, name)
