@@ -38,6 +38,11 @@ class HttpSettings(Section):
     port: Port = Field(8000, description="TCP port of the HTTP edge.")
     max_body_bytes: int = Field(32 << 20, ge=1024, description="Largest request body, in bytes; larger ones get 413.")
     max_json_depth: int = Field(64, ge=8, le=512, description="Deepest nesting of a JSON body.")
+    write_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="Longest wait for a client to take a piece of its answer, in seconds; then its generation is aborted.",
+    )
     body_timeout_s: float = Field(30.0, gt=0, description="Longest wait for a request body to arrive, in seconds.")
 
 

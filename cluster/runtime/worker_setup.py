@@ -4,8 +4,8 @@ Ray Serve binds some of its servers to every address of the host, whatever ``htt
 unpickles what it is sent), the gRPC proxy, and HAProxy's statistics. On a cluster that is meant for loopback alone, ``confined``
 narrows them to 127.0.0.1. ``tests/e2e/test_operation.py`` looks at the sockets of a running cluster.
 
-In either case HAProxy is kept from splicing requests: while it splices both ways (HAProxy 2.8), it does not look at the client's side
-until the answer comes, so that a client which has gone away would keep its generation running to the end.
+In either case HAProxy is kept from splicing requests: while it does (HAProxy 2.8), it may not look at the client's side until the
+answer comes, so that a client which has gone away would keep its generation running to the end.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ def bound(**values: str | None) -> Iterator[None]:
 def configure(settings: LoggingSettings, component: str, stream: TextIO | None = None) -> None:
     """Set up this process's logs: everything to ``stream``, in one format, from ``settings.level`` on.
 
-    Without ``stream``: standard error as the process got it. Ray Serve puts an object of its own in ``sys.stderr``, which holds lines
-    back by the thousand and wraps them in its own format.
+    Without ``stream``: standard error as the process got it. Ray Serve puts an object of its own in ``sys.stderr``, which holds
+    lines back by the thousand and wraps them in its own format.
 
     ``component`` says which part of the cluster this process is (``gateway``, ``engine:<model>``, …). May be called again.
     """

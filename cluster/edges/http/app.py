@@ -42,20 +42,21 @@ def build_app(
 ) -> ASGIApp:
     """The application, ready to be served by uvicorn or by a Ray Serve ingress. Opens nothing; all arguments are the caller's."""
     routes = _routes(Generation(inference, settings), Models(inference), Admin(directory, status, settings), readiness)
-    return HttpEdge(authenticate, routes, on_refusal)
+    return HttpEdge(authenticate, routes, on_refusal, settings.write_timeout_s)
 
 
 class HttpEdge:
-    def __init__(self, authenticate: Authenticate, routes: RouteTable, on_refusal: OnRefusal) -> None:
+    def __init__(self, authenticate: Authenticate, routes: RouteTable, on_refusal: OnRefusal, write_timeout_s: float) -> None:
         self._authenticate = authenticate
         self._routes = routes
         self._on_refusal = on_refusal
+        self._write_timeout_s = write_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http":
-            await self._handle(Exchange(scope, receive, send))
+            await self._handle(Exchange(scope, receive, send, self._write_timeout_s))
         else:
             await send({"type": "websocket.close", "code": 1000})
 

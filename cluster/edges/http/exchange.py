@@ -33,7 +33,7 @@ class Exchange:
     ``started`` with the first byte of an answer, ``finished`` with its last.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, write_timeout_s: float = 60.0) -> None:
         self.request_id = f"req_{secrets.token_hex(16)}"
         self.method: str = scope["method"]
         self.path = _path(scope)
@@ -44,6 +44,7 @@ class Exchange:
         self.finished = False
         self.receive = receive
         self._send = send
+        self._write_timeout_s = write_timeout_s
         self._began = time.monotonic()
         self._headers: Mapping[bytes, bytes] = dict(reversed(scope["headers"]))
         self._body_read = False
@@ -132,14 +133,15 @@ class Exchange:
         await self._transmit({"type": "http.response.start", "status": status, "headers": [*headers, *self._standard_headers()]})
 
     async def send_body(self, body: bytes, *, last: bool) -> None:
-        """Raises :class:`ClientGone`. Waits while the client reads too slowly."""
+        """Raises :class:`ClientGone`, also for a client that takes nothing for ``write_timeout_s``."""
         await self._transmit({"type": "http.response.body", "body": body, "more_body": not last})
         self.finished = self.finished or last
 
     async def _transmit(self, message: Message) -> None:
         try:
-            await self._send(message)
-        except OSError:
+            async with asyncio.timeout(self._write_timeout_s):
+                await self._send(message)
+        except (OSError, TimeoutError):
             raise ClientGone from None
 
     def _standard_headers(self) -> list[Header]:

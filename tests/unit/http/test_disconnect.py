@@ -79,3 +79,12 @@ async def test_no_task_is_left_behind() -> None:
     cancelled.cancel()
     await asyncio.gather(cancelled, return_exceptions=True)
     assert asyncio.all_tasks() == before
+
+
+async def test_a_client_that_takes_nothing_is_given_up() -> None:
+    async def never_taken(message: object) -> None:
+        await asyncio.Event().wait()
+
+    stalled = Exchange({"type": "http", "method": "POST", "path": "/", "headers": []}, never, never_taken, write_timeout_s=0.05)
+    with pytest.raises(ClientGone):
+        await stalled.start(200, [])
