@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -30,8 +31,13 @@ from tests.openai_schema import SchemaOracle
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = REPOSITORY / ".models" / "gpt-oss-demo"
 BENCH = REPOSITORY / ".models" / "bench-qwen3"
+LIFECYCLE = "test_zz_lifecycle.py"
 START_TIMEOUT_S = 900.0
+STOP_TIMEOUT_S = 90.0
 IN_MEMORY_PERIOD_S = 60.0
+OSSATURE = str(Path(sys.executable).with_name("ossature"))
+ENVIRONMENT = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+ENGINE = {"dtype": "bfloat16", "enforce_eager": True, "block_size": 32, "max_num_seqs": 16, "max_model_len": 8192}
 
 
 @dataclass(frozen=True)
@@ -100,9 +106,31 @@ async def _organization_of_the_private_model(data_dir: Path) -> str:
         await database.close()
 
 
-def write_config(folder: Path, data_dir: Path, beta_org: str) -> Path:
-    environment = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    engine = {"dtype": "bfloat16", "enforce_eager": True, "block_size": 32, "max_num_seqs": 16, "max_model_len": 8192}
+def demo_model(replicas: int) -> dict[str, Any]:
+    return {
+        "id": "gpt-oss-demo",
+        "source": str(DEMO),
+        "replicas": replicas,
+        "max_ongoing_requests": 32,
+        "placement": {"cpus_per_worker": 0.5},
+        "environment": ENVIRONMENT,
+        "engine": ENGINE | {"kv_cache_memory_bytes": 268435456, "prefix_cache_retention_interval": 256},
+    }
+
+
+def private_model(organization: str) -> dict[str, Any]:
+    return {
+        "id": "bench-qwen3",
+        "source": str(BENCH),
+        "organization": organization,
+        "placement": {"cpus_per_worker": 0.5},
+        "environment": ENVIRONMENT,
+        "engine": ENGINE | {"kv_cache_memory_bytes": 536870912, "load_format": "dummy", "max_model_len": 4096},
+    }
+
+
+def write_config(folder: Path, data_dir: Path, models: list[dict[str, Any]]) -> Path:
+    """A configuration with ports of its own."""
     config = {
         "name": "end-to-end",
         "data_dir": str(data_dir),
@@ -112,88 +140,103 @@ def write_config(folder: Path, data_dir: Path, beta_org: str) -> Path:
         "ray": {"num_cpus": 4},
         "identity": {"development_organization": "Alpha"},
         "prompt_cache": {"in_memory_period_s": IN_MEMORY_PERIOD_S},
-        "models": [
-            {
-                "id": "gpt-oss-demo",
-                "source": str(DEMO),
-                "replicas": 2,
-                "max_ongoing_requests": 32,
-                "placement": {"cpus_per_worker": 0.5},
-                "environment": environment,
-                "engine": engine | {"kv_cache_memory_bytes": 268435456, "prefix_cache_retention_interval": 256},
-            },
-            {
-                "id": "bench-qwen3",
-                "source": str(BENCH),
-                "organization": beta_org,
-                "placement": {"cpus_per_worker": 0.5},
-                "environment": environment,
-                "engine": engine | {"kv_cache_memory_bytes": 536870912, "load_format": "dummy", "max_model_len": 4096},
-            },
-        ],
+        "models": models,
     }
     path = folder / "cluster.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
 
 
+def environment() -> dict[str, str]:
+    """This process's, without settings of a cluster."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OSSATURE_")} | {"OMP_NUM_THREADS": "1"}
+
+
 def start(config: Path, data_dir: Path, log: Path) -> subprocess.Popen[bytes]:
     """``ossature serve`` as a user starts it; returns when it has written its endpoints."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OSSATURE_")} | {"OMP_NUM_THREADS": "1"}
+    endpoints = data_dir / "endpoints.json"
+    former = _identity(endpoints)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("ossature")), "serve", "--config", str(config)],
+            [OSSATURE, "serve", "--config", str(config)],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=environment(),
             start_new_session=True,
         )
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not (data_dir / "endpoints.json").exists():
+    while _identity(endpoints) in (None, former):
         if process.poll() is not None or time.monotonic() > deadline:
-            if process.poll() is None:
-                stop(process)
+            stop(process)
             pytest.fail(f"the cluster did not start:\n{log.read_text(errors='replace')[-4000:]}")
         time.sleep(0.3)
     return process
 
 
-def stop(process: subprocess.Popen[bytes], timeout_s: float = 90.0) -> None:
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout_s)
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tells a file from a later one of the same name; ``None`` without one."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """Ctrl-C, unless it has ended already. Returns the exit code."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    return process.wait(STOP_TIMEOUT_S)
+
+
+class SharedCluster:
+    """The life of the cluster behind ``running``. It starts with the first test that uses it, and may end before the last one."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def stop(self) -> int | None:
+        """Its exit code; ``None`` if it was never started."""
+        return None if self.process is None else stop(self.process)
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+def shared() -> Iterator[SharedCluster]:
+    cluster = SharedCluster()
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, shared: SharedCluster) -> RunningCluster:
     require_models()
     folder = tmp_path_factory.mktemp("cluster")
     data_dir = folder / "data"
     data_dir.mkdir()
     beta_org = asyncio.run(_organization_of_the_private_model(data_dir))
-    config = write_config(folder, data_dir, beta_org)
-    process = start(config, data_dir, folder / "serve.log")
-    try:
-        endpoints = json.loads((data_dir / "endpoints.json").read_text())
-        admin = httpx.Client(
-            base_url=endpoints["http"], headers={"Authorization": f"Bearer {endpoints['admin_key']}"}, trust_env=False, timeout=30
-        )
-        made = admin.post(f"/admin/v1/organizations/{beta_org}/keys", json={"name": "beta"})
-        assert made.status_code in (200, 201), made.text
-        yield RunningCluster(
-            http=endpoints["http"],
-            grpc=endpoints["grpc"],
-            metrics=endpoints["metrics"],
-            api_key=endpoints["api_key"],
-            admin_key=endpoints["admin_key"],
-            beta_org=beta_org,
-            beta_key=made.json()["key"],
-            data_dir=data_dir,
-            config=config,
-            pid=process.pid,
-            run_id=json.loads((data_dir / "serve.json").read_text())["run_id"],
-        )
-    finally:
-        stop(process)
+    config = write_config(folder, data_dir, [demo_model(replicas=2), private_model(beta_org)])
+    shared.process = start(config, data_dir, folder / "serve.log")
+    endpoints = json.loads((data_dir / "endpoints.json").read_text())
+    admin = httpx.Client(
+        base_url=endpoints["http"], headers={"Authorization": f"Bearer {endpoints['admin_key']}"}, trust_env=False, timeout=30
+    )
+    made = admin.post(f"/admin/v1/organizations/{beta_org}/keys", json={"name": "beta"})
+    assert made.status_code in (200, 201), made.text
+    return RunningCluster(
+        http=endpoints["http"],
+        grpc=endpoints["grpc"],
+        metrics=endpoints["metrics"],
+        api_key=endpoints["api_key"],
+        admin_key=endpoints["admin_key"],
+        beta_org=beta_org,
+        beta_key=made.json()["key"],
+        data_dir=data_dir,
+        config=config,
+        pid=shared.process.pid,
+        run_id=json.loads((data_dir / "serve.json").read_text())["run_id"],
+    )
 
 
 @pytest.fixture(scope="session")
@@ -202,5 +245,5 @@ def oracle() -> SchemaOracle:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that kill parts of the shared cluster come last."""
-    items.sort(key=lambda item: item.get_closest_marker("chaos") is not None)
+    """Tests that kill parts of the shared cluster come late, those that end it last."""
+    items.sort(key=lambda item: (item.path.name == LIFECYCLE, item.get_closest_marker("chaos") is not None))

@@ -69,11 +69,13 @@ def test_a_private_model_does_not_exist_for_others(running: RunningCluster) -> N
     assert own.usage is not None
 
 
-@pytest.mark.parametrize("header", ["OpenAI-Organization", "OpenAI-Project"])
-def test_headers_cannot_widen_what_a_key_may_do(running: RunningCluster, header: str) -> None:
+@pytest.mark.parametrize(
+    ("header", "code"), [("OpenAI-Organization", "mismatched_organization"), ("OpenAI-Project", "mismatched_project")]
+)
+def test_headers_cannot_widen_what_a_key_may_do(running: RunningCluster, header: str, code: str) -> None:
     foreign = running.beta_org if header == "OpenAI-Organization" else "proj_00000000000000000000000000000000"
     answer = running.raw().get("/v1/models", headers={header: foreign})
-    assert answer.status_code in (401, 403)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, code)
 
 
 def test_admin_paths_need_an_admin_key_and_admin_keys_run_nothing(running: RunningCluster) -> None:

@@ -52,6 +52,12 @@ def broken_body(source: random.Random) -> bytes:
     return json.dumps(body).encode()
 
 
+def assert_tells_nothing_of_others(running: RunningCluster, answer: httpx.Response) -> None:
+    """Of another organization, its key and its model: whatever was asked, an answer has no business to hold them."""
+    for secret in (running.beta_org, running.beta_key, "bench-qwen3"):
+        assert secret not in answer.text, answer.text[:500]
+
+
 def assert_answers_normally(running: RunningCluster) -> None:
     answer = running.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}], temperature=0)
     assert answer.choices[0].finish_reason == "stop"
@@ -65,6 +71,7 @@ def test_five_hundred_malformed_requests_bring_no_5xx(running: RunningCluster) -
             path = source.choice(["/v1/chat/completions", "/v1/chat/completions", "/v1/completions"])
             answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
             assert answer.status_code < 500, (number, path, body[:300], answer.text[:500])
+            assert_tells_nothing_of_others(running, answer)
             if answer.status_code >= 400:
                 assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
     assert_answers_normally(running)
@@ -78,6 +85,7 @@ def test_five_hundred_malformed_requests_bring_no_5xx(running: RunningCluster) -
 def test_wrong_methods_and_paths_are_4xx_in_openais_shape(running: RunningCluster, method: str, path: str) -> None:
     answer = running.raw().request(method, path)
     assert 400 <= answer.status_code < 500
+    assert_tells_nothing_of_others(running, answer)
     assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
 
 
@@ -86,6 +94,7 @@ def test_a_hundred_megabytes_are_refused_with_413(running: RunningCluster) -> No
         for _ in range(100):
             yield b"a" * (1 << 20)
 
+    refused = 0
     for content in (b"a" * (100 << 20), pieces()):
         try:
             answer = running.raw().post("/v1/chat/completions", content=content, headers={"Content-Type": "application/json"})
@@ -93,6 +102,9 @@ def test_a_hundred_megabytes_are_refused_with_413(running: RunningCluster) -> No
             continue  # the server answered and closed while the client was still sending
         assert answer.status_code == 413
         assert answer.json()["error"]["code"] == "request_too_large"
+        assert_tells_nothing_of_others(running, answer)
+        refused += 1
+    assert refused, "no client got to see the refusal"
     assert_answers_normally(running)
 
 

@@ -93,10 +93,17 @@ def test_stream_without_usage_ends_with_done(running: RunningCluster) -> None:
     assert all("usage" not in json.loads(line.removeprefix("data: ")) for line in events[:-1])
 
 
-def test_tool_call_and_answer_from_its_result(running: RunningCluster) -> None:
+def test_tool_call_and_answer_from_its_result(running: RunningCluster, oracle: SchemaOracle) -> None:
     client = running.client()
     messages: list[dict[str, object]] = [{"role": "user", "content": "I want to order 3 coffee."}]
-    call = client.chat.completions.create(model=MODEL, messages=messages, tools=TOOLS, temperature=0)  # type: ignore[arg-type]
+    raw = client.chat.completions.with_raw_response.create(
+        model=MODEL,
+        messages=messages,  # type: ignore[arg-type]
+        tools=TOOLS,  # type: ignore[arg-type]
+        temperature=0,
+    )
+    assert not oracle.problems("CreateChatCompletionResponse", json.loads(raw.text))
+    call = raw.parse()
     assert call.choices[0].finish_reason == "tool_calls"
     tool_call = call.choices[0].message.tool_calls[0]  # type: ignore[index]
     assert tool_call.function.name == "place_order"
@@ -140,11 +147,12 @@ def test_forced_tool_choice_calls_a_tool_with_valid_arguments(running: RunningCl
     assert list(json.loads(call.function.arguments)) == ["order_id"]
 
 
-def test_strict_json_schema_is_kept(running: RunningCluster) -> None:
-    answer = running.client().chat.completions.parse(
+def test_strict_json_schema_is_kept(running: RunningCluster, oracle: SchemaOracle) -> None:
+    answer = running.client().chat.completions.with_raw_response.parse(
         model=MODEL, messages=user("Extract the order as JSON: 7 apples"), response_format=Order, temperature=0
     )
-    assert isinstance(answer.choices[0].message.parsed, Order)
+    assert isinstance(answer.parse().choices[0].message.parsed, Order)
+    assert not oracle.problems("CreateChatCompletionResponse", json.loads(answer.text))
 
 
 def test_json_object_is_json(running: RunningCluster) -> None:
@@ -164,9 +172,12 @@ def test_logprobs_have_a_list_for_each_token(running: RunningCluster, oracle: Sc
     assert not oracle.problems("CreateChatCompletionResponse", json.loads(answer.text))
 
 
-def test_n_gives_that_many_choices(running: RunningCluster) -> None:
-    answer = running.client().chat.completions.create(model=MODEL, messages=user("Tell me a joke"), n=2, temperature=1, seed=3)
-    assert [choice.index for choice in answer.choices] == [0, 1]
+def test_n_gives_that_many_choices(running: RunningCluster, oracle: SchemaOracle) -> None:
+    answer = running.client().chat.completions.with_raw_response.create(
+        model=MODEL, messages=user("Tell me a joke"), n=2, temperature=1, seed=3
+    )
+    assert [choice.index for choice in answer.parse().choices] == [0, 1]
+    assert not oracle.problems("CreateChatCompletionResponse", json.loads(answer.text))
 
 
 def test_max_completion_tokens_ends_with_length(running: RunningCluster) -> None:
@@ -212,7 +223,9 @@ def test_models_are_listed_and_read(running: RunningCluster, oracle: SchemaOracl
     raw = client.models.with_raw_response.list()
     assert [model.id for model in raw.parse()] == [MODEL]
     assert not oracle.problems("ListModelsResponse", json.loads(raw.text))
-    assert client.models.retrieve(MODEL).id == MODEL
+    one = client.models.with_raw_response.retrieve(MODEL)
+    assert one.parse().id == MODEL
+    assert not oracle.problems("Model", json.loads(one.text))
 
 
 def test_too_long_prompt_is_context_length_exceeded(running: RunningCluster) -> None:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from cluster.runtime import processes
 from tests import metrics_check
-from tests.e2e.conftest import RunningCluster
+from tests.e2e.conftest import OSSATURE, RunningCluster, environment
+from tests.e2e.process_table import ray_session
 
 pytestmark = pytest.mark.e2e
 
-OSSATURE = str(Path(sys.executable).with_name("ossature"))
 MODEL = "gpt-oss-demo"
+SERVE_LOG = "serve.log"
+LOGGED_WITHIN_S = 10.0
 
 
 def ossature(running: RunningCluster, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OSSATURE_")}
-    environment["OSSATURE_ENDPOINTS"] = str(running.data_dir / "endpoints.json")
-    return subprocess.run([OSSATURE, *arguments], capture_output=True, text=True, env=environment, input=stdin, timeout=120)
+    variables = environment() | {"OSSATURE_ENDPOINTS": str(running.data_dir / "endpoints.json")}
+    return subprocess.run([OSSATURE, *arguments], capture_output=True, text=True, env=variables, input=stdin, timeout=120)
 
 
 def listeners(pids: set[int]) -> list[str]:
@@ -83,6 +84,18 @@ def test_organization_project_and_key_from_the_command_line(running: RunningClus
     assert ossature(running, "key", "revoke", key["id"], "--json").returncode == 0
 
 
+def test_admin_keys_from_the_command_line(running: RunningCluster) -> None:
+    made = json.loads(ossature(running, "key", "create", "--admin", "--name", "second operator", "--json").stdout)
+    with running.raw(made["key"]) as operator:
+        assert operator.get("/admin/v1/status").status_code == 200
+        listed = ossature(running, "key", "list", "--admin", "--json").stdout
+        assert made["id"] in listed
+        assert made["key"] not in listed
+        assert ossature(running, "key", "revoke", made["id"]).returncode == 0
+        time.sleep(1.0)
+        assert operator.get("/admin/v1/status").status_code == 401
+
+
 def test_model_list_and_one_shot_chat(running: RunningCluster) -> None:
     assert MODEL in ossature(running, "model", "list").stdout
     answer = ossature(running, "chat", "Hello", "--model", MODEL, "--json")
@@ -98,14 +111,25 @@ def test_a_second_start_says_that_one_runs(running: RunningCluster) -> None:
 
 
 def test_secrets_do_not_reach_the_logs(running: RunningCluster) -> None:
+    answered = running.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}])
+    session = ray_session(running.run_id)
+    line = f"request {answered.id}".encode()
+    assert line.startswith(b"request chatcmpl-")
+    deadline = time.monotonic() + LOGGED_WITHIN_S
+    while not any(line in content for content in logs_of(session).values()):
+        assert time.monotonic() < deadline, f"the gateway's log of {answered.id} is not below {session}"
+        time.sleep(0.5)
     secret = (running.data_dir / "cluster-secret").read_text().strip()
-    needles = [value.encode() for value in (running.api_key, running.admin_key, running.beta_key, secret)]
-    logs = Path("/tmp/ray/session_latest/logs")
-    files = [path for path in [*logs.rglob("*.log"), *logs.rglob("*.err"), *logs.rglob("*.out")] if path.is_file()]
-    assert files
-    for path in [*files, running.data_dir.parent / "serve.log"]:
-        content = path.read_bytes()
-        if path.name == "serve.log":
-            # `ossature serve` shows its first user the development key, once, on purpose.
-            needles = needles[1:]
-        assert not any(needle in content for needle in needles), path
+    needles = [value.encode() for value in (running.admin_key, running.beta_key, secret)]
+    contents = logs_of(session) | {SERVE_LOG: (running.data_dir.parent / SERVE_LOG).read_bytes()}
+    for name, content in contents.items():
+        # `ossature serve` shows its first user the development key, once, on purpose.
+        hidden = needles if name == SERVE_LOG else [running.api_key.encode(), *needles]
+        assert not any(needle in content for needle in hidden), name
+
+
+def logs_of(session: Path) -> dict[str, bytes]:
+    """All that the processes of a Ray session have written, by file."""
+    logs = session / "logs"
+    files = [path for suffix in ("log", "err", "out") for path in logs.rglob(f"*.{suffix}") if path.is_file()]
+    return {str(path): path.read_bytes() for path in files}

@@ -141,10 +141,12 @@ def test_another_orgs_prompt_is_not_found_by_a_guessed_salt(running: RunningClus
                 "cache_salt": salt,
             },
         )
-        if answer.status_code == 200:
+        if salt:
+            assert answer.status_code == 200, answer.text
             assert answer.json()["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
         else:
-            assert answer.status_code == 400
+            error = answer.json()["error"]
+            assert (answer.status_code, error["param"], error["code"]) == (400, "cache_salt", "empty_string")
 
 
 def test_a_clients_salt_subdivides_its_own_cache(running: RunningCluster) -> None:

@@ -9,12 +9,11 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
-from cluster.runtime import processes
 from tests.e2e.conftest import RunningCluster
+from tests.e2e.process_table import ancestors, engine_cores, engine_replicas
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 
@@ -31,18 +30,6 @@ class Outcome:
     error: str | None = None
     status: int = 200
     events: list[str] = field(default_factory=list)
-
-
-def engine_replicas(running: RunningCluster) -> list[int]:
-    found = []
-    for pid in processes.of_run(running.run_id):
-        try:
-            name = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except FileNotFoundError:
-            continue
-        if name.startswith(b"ray::ServeReplica:ossature:engine:gpt-oss-demo"):
-            found.append(pid)
-    return found
 
 
 def stream(running: RunningCluster, number: int, tokens: int) -> Outcome:
@@ -70,7 +57,7 @@ def stream(running: RunningCluster, number: int, tokens: int) -> Outcome:
 
 
 def test_sigkill_under_load_loses_no_request_without_a_byte(running: RunningCluster) -> None:
-    replicas = engine_replicas(running)
+    replicas = engine_replicas(running.run_id, MODEL)
     assert len(replicas) == 2
     stop = threading.Event()
     short: list[Outcome] = []
@@ -111,19 +98,22 @@ def test_a_killed_replica_leaves_no_process_and_is_replaced(running: RunningClus
             break
         assert time.monotonic() < deadline, "the replica was not replaced"
         time.sleep(1)
-    cores = [pid for pid in processes.of_run(running.run_id) if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    assert len(cores) == 3, "an engine process outlived its replica"
+    assert len(engine_cores(running.run_id)) == 3, "an engine process outlived its replica"
 
 
 def test_a_dead_engine_process_is_noticed_and_its_replica_replaced(running: RunningCluster) -> None:
     def cores() -> set[int]:
-        return {pid for pid in processes.of_run(running.run_id) if b"EngineCore" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+        """Of the demo model: those that its replicas have started."""
+        replicas = set(engine_replicas(running.run_id, MODEL))
+        return {pid for pid in engine_cores(running.run_id) if replicas.intersection(ancestors(pid))}
 
     before = cores()
+    assert len(before) == 2
+    victim = min(before)
     counters = counted(running)
-    os.kill(min(before), signal.SIGKILL)
+    os.kill(victim, signal.SIGKILL)
     deadline = time.monotonic() + REPLACED_WITHIN_S
-    while len(cores()) < len(before) or min(before) in cores():
+    while len(now := cores()) < len(before) or victim in now:
         assert time.monotonic() < deadline, "the engine was not replaced"
         time.sleep(1)
     while running.raw().get("/readyz").status_code != 200:
