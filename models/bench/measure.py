@@ -81,7 +81,9 @@ def main(argv: list[str] | None = None) -> int:
     if not 0 < options.shared < options.tokens:
         parser.error("--shared must be between 0 and --tokens")
     print(f"loading {options.model} ...", file=sys.stderr, flush=True)
-    result = measure(models[options.model], options.folder / options.model, tokens=options.tokens, shared=options.shared, dtype=options.dtype)
+    result = measure(
+        models[options.model], options.folder / options.model, tokens=options.tokens, shared=options.shared, dtype=options.dtype
+    )
     if options.json:
         print(json.dumps(result))
     else:
