@@ -57,7 +57,7 @@ def test_bench_tokenizer_has_one_token_per_byte() -> None:
     text = "Hé, 2,000 bytes?"
     tokenizer = byte_tokenizer()
     ids = tokenizer.encode(f"<|im_start|>{text}<|im_end|>").ids
-    assert ids == [257, *text.encode(), 258] or len(ids) == len(text.encode()) + 2
+    assert ids == [257, *text.encode(), 258]
     assert tokenizer.decode(ids) == text
 
 
