@@ -58,7 +58,7 @@ def stream(running: RunningCluster, number: int, tokens: int) -> Outcome:
 
 @pytest.mark.xfail(
     strict=False,
-    reason="open defect: on a busy machine the surviving replica's streams were seen to stall after the kill, with their first bytes sent",
+    reason="open defect: on a busy machine streams of the surviving replica were seen to stall after the kill",
 )
 def test_sigkill_under_load_loses_no_request_without_a_byte(running: RunningCluster) -> None:
     replicas = engine_replicas(running.run_id, MODEL)
