@@ -124,8 +124,10 @@ def test_a_host_that_has_no_address_is_named_with_its_setting(tmp_path: Path) ->
 
 
 def free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    """A port that is free for both families: outgoing connections of other processes hold ports of either."""
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        probe.bind(("::", 0))
         return int(probe.getsockname()[1])
 
 
