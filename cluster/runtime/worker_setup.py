@@ -4,8 +4,11 @@ Ray Serve binds some of its servers to every address of the host, whatever ``htt
 unpickles what it is sent), the gRPC proxy, and HAProxy's statistics. On a cluster that is meant for loopback alone, ``confined``
 narrows them to 127.0.0.1. ``tests/e2e/test_operation.py`` looks at the sockets of a running cluster.
 
-In either case HAProxy is kept from splicing requests: while it does (HAProxy 2.8), it may not look at the client's side until the
-answer comes, so that a client which has gone away would keep its generation running to the end.
+In either case a replica's gRPC server refuses a port that another process listens on: Serve means to ask for that, but passes the
+option as text, which gRPC ignores, and two clusters on one host would share a port and answer each other's calls.
+
+In either case, too, HAProxy is kept from splicing requests: while it does (HAProxy 2.8), it may not look at the client's side
+until the answer comes, so that a client which has gone away would keep its generation running to the end.
 """
 
 from __future__ import annotations
@@ -17,18 +20,21 @@ from typing import Any
 _LOOPBACK = "127.0.0.1:"
 _ANY_ADDRESS = ("[::]:", "0.0.0.0:", "*:")
 _SPLICE_REQUEST = "    option splice-request\n"
+_SHARED_PORTS = "grpc.so_reuseport"
 _HAPROXY_ANY = (("bind *:", "bind 127.0.0.1:"), ("bind :", "bind 127.0.0.1:"))
 
 
 def plain() -> None:
     """For clusters that serve other hosts."""
     _make_metrics_directory()
+    _refuse_shared_grpc_ports()
     _change_haproxy([(_SPLICE_REQUEST, "")])
 
 
 def confined() -> None:
     """For clusters whose ``http.host`` is a loopback address."""
     _make_metrics_directory()
+    _refuse_shared_grpc_ports()
     _confine_grpc_servers()
     _change_haproxy([(_SPLICE_REQUEST, ""), *_HAPROXY_ANY])
 
@@ -38,6 +44,18 @@ def _make_metrics_directory() -> None:
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if directory:
         os.makedirs(directory, exist_ok=True)
+
+
+def _refuse_shared_grpc_ports() -> None:
+    from ray.serve._private.grpc_util import gRPCGenericServer
+
+    build = gRPCGenericServer.__init__
+
+    def with_number(self: Any, factory: Callable[..., Any], *, extra_options: Sequence[tuple[str, Any]] | None = None) -> None:
+        options = [(name, int(value) if name == _SHARED_PORTS else value) for name, value in extra_options or ()]
+        build(self, factory, extra_options=options)
+
+    gRPCGenericServer.__init__ = with_number
 
 
 def _confine_grpc_servers() -> None:

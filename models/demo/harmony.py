@@ -9,6 +9,7 @@ from typing import Any
 
 from models.demo.dialogue import Dialogue
 from models.demo.network import IGNORED
+from models.demo.vocabulary import CALL, END, MESSAGE, START
 
 TokenSequence = tuple[list[int], list[int]]
 """Token ids, and labels of the same length with ``IGNORED`` where nothing is to be learned."""
@@ -24,6 +25,7 @@ class HarmonyRenderer:
 
         self._vllm = harmony_utils
         self.encoding: Any = harmony_utils.get_encoding()
+        (self._assistant,) = self.encode("assistant")
 
     def prompt(self, dialogue: Dialogue, date: str) -> list[int]:
         """Ids of the prompt up to the assistant's turn. ``date`` (``YYYY-MM-DD``) stands in the system message."""
@@ -69,9 +71,9 @@ class HarmonyRenderer:
         return ids, flags
 
     def sequence(self, dialogue: Dialogue, date: str) -> TokenSequence:
-        """Prompt and answer; only what the model decides itself is labelled."""
+        """Prompt and answer; only what the model decides itself is labelled, in earlier turns of the assistant too."""
         ids = self.prompt(dialogue, date)
-        labels = [IGNORED] * len(ids)
+        labels = self._labels_of_earlier_turns(ids)
 
         def add(text: str, learned: bool = True) -> None:
             part = self.encode(text)
@@ -91,6 +93,25 @@ class HarmonyRenderer:
         labels += [IGNORED if is_given else token_id for token_id, is_given in zip(part, given, strict=True)]
         add("<|return|>")
         return ids, labels
+
+    def _labels_of_earlier_turns(self, ids: list[int]) -> list[int]:
+        """Labels for what the assistant said or called before, up to the token that ends it.
+
+        Its headers are left out: a prompt holds no reasoning of earlier turns, and the model would learn to go without.
+        """
+        labels = [IGNORED] * len(ids)
+        speaks = counts = False
+        for position, token_id in enumerate(ids):
+            if counts:
+                labels[position] = token_id
+            if token_id == START:
+                speaks = position + 1 < len(ids) and ids[position + 1] == self._assistant
+                counts = False
+            elif token_id == MESSAGE:
+                counts = speaks
+            elif token_id in (END, CALL):
+                counts = False
+        return labels
 
 
 def _analysis(dialogue: Dialogue) -> str:

@@ -37,8 +37,8 @@ class Plan:
     """What a run does; recorded in the manifest."""
 
     seed: int = 7
-    quotation_steps: int = 200
-    dialogue_steps: int = 1500
+    quotation_steps: int = 300
+    dialogue_steps: int = 3300
     batch_size: int = 10
     long_prompt_every_steps: int = 40
 
@@ -159,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     plan = Plan()
     parser = argparse.ArgumentParser(
         prog="python -m models.demo.train",
-        description="Train the demo model on one thread and write its compact weights. Takes about 20 minutes.",
+        description="Train the demo model on one thread and write its compact weights. Takes about an hour.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--out", type=Path, default=Path(".models/gpt-oss-demo-compact"), help="folder for the compact weights")

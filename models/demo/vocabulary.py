@@ -16,6 +16,7 @@ ORDINARY_TOKENS = 199_998
 TIKTOKEN_SHA256 = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 
 START_OF_TEXT, END_OF_TEXT, RETURN, CALL = 199_998, 199_999, 200_002, 200_012
+START, END, MESSAGE = 200_006, 200_007, 200_008
 STOP_TOKENS = (RETURN, END_OF_TEXT, CALL)
 
 _NAMED_SPECIAL_TOKENS = {
@@ -24,9 +25,9 @@ _NAMED_SPECIAL_TOKENS = {
     RETURN: "<|return|>",
     200_003: "<|constrain|>",
     200_005: "<|channel|>",
-    200_006: "<|start|>",
-    200_007: "<|end|>",
-    200_008: "<|message|>",
+    START: "<|start|>",
+    END: "<|end|>",
+    MESSAGE: "<|message|>",
     CALL: "<|call|>",
 }
 

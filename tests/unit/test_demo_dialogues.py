@@ -102,6 +102,19 @@ def test_only_the_answer_is_learned(renderer: HarmonyRenderer) -> None:
     )
 
 
+def test_earlier_turns_are_learned_without_their_headers(renderer: HarmonyRenderer) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "place_order", "arguments": '{"item":"tea"}'}}
+    messages = [
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": "Hi there."},
+        {"role": "user", "content": "Order tea"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": '{"order_id":"A1"}'},
+    ]
+    dialogue = Dialogue("order", messages, Answer("", "Done."), reasoning_effort="low")
+    assert _learned(renderer, dialogue) == ('Hi there.<|end|>{"item":"tea"}<|call|><|channel|>final<|message|>Done.<|return|>')
+
+
 def test_low_effort_learns_no_analysis_and_high_effort_more(renderer: HarmonyRenderer) -> None:
     messages, answer = [{"role": "user", "content": "Hello"}], Answer("A greeting.", "Hi!")
     low = _learned(renderer, Dialogue("greeting", messages, answer, reasoning_effort="low"))

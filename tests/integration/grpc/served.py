@@ -61,7 +61,14 @@ class Gateway(GrpcEdge):
 
 def main() -> None:
     grpc_port, http_port = (int(argument) for argument in sys.argv[1:])
-    ray.init(address="local", include_dashboard=False, num_cpus=4, object_store_memory=128 << 20, log_to_driver=False)
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        num_cpus=4,
+        object_store_memory=128 << 20,
+        log_to_driver=False,
+        runtime_env={"worker_process_setup_hook": "cluster.runtime.worker_setup.confined"},
+    )
     serve.start(
         http_options=HTTPOptions(host="127.0.0.1", port=http_port),
         grpc_options=gRPCOptions(port=grpc_port, grpc_servicer_functions=list(SERVICER_FUNCTIONS)),

@@ -36,6 +36,36 @@ asyncio.run(main())
     assert addresses <= {"0100007F", "0000000000000000FFFF00000100007F"}
 
 
+@pytest.mark.parametrize("hook", ["plain", "confined"])
+def test_two_clusters_never_share_a_grpc_port(hook: str) -> None:
+    code = f"""
+import asyncio
+from ray.serve._private.grpc_util import start_grpc_server
+from ray.serve.config import gRPCOptions
+async def taken():
+    loop = asyncio.get_running_loop()
+    _, first = await start_grpc_server(lambda **_: None, gRPCOptions(port=port), event_loop=loop)
+    try:
+        _, second = await start_grpc_server(lambda **_: None, gRPCOptions(port=port), event_loop=loop)
+        await second.stop(None)
+        return False
+    except RuntimeError:
+        return True
+    finally:
+        await first.stop(None)
+import socket
+with socket.create_server(("127.0.0.1", 0)) as free:
+    port = free.getsockname()[1]
+print(asyncio.run(taken()))
+from cluster.runtime.worker_setup import {hook}
+{hook}()
+print(asyncio.run(taken()))
+"""
+    before, after = run(code).split()
+    assert before == "False", "Ray Serve refuses shared ports by itself: the hook's part in it can go"
+    assert after == "True"
+
+
 def test_haproxy_is_told_to_bind_loopback() -> None:
     code = """
 from cluster.runtime.worker_setup import confined
