@@ -1,13 +1,15 @@
 """The one tree of errors that a caller can see.
 
-Domain code raises these; each edge maps them (OpenAI error body, gRPC status, Realtime error event). The fields follow OpenAI's
+Domain code raises these; each edge maps them (OpenAI error body, gRPC status). The fields follow OpenAI's
 error object: ``message``, ``type``, ``param``, ``code`` (openapi.yaml, component ``Error``); ``status`` is the HTTP status.
 Whatever is not an :class:`OssatureError` is a defect and reaches a caller as a bare 500 with a request id, never with its text.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_COUNTED: Final = "_ossature_counted"
 
 
 class OssatureError(Exception):
@@ -28,12 +30,18 @@ class OssatureError(Exception):
         self.param = param
         self.code = code if code is not None else self.default_code
         self.retry_after_s = retry_after_s
-        #: Set once the error is in the metrics, so that an edge that passes it on does not count it again.
-        self.counted = False
 
     def body(self) -> dict[str, object]:
         """OpenAI's error body: ``{"error": {"message", "type", "param", "code"}}``."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+def first_count(error: BaseException) -> bool:
+    """Whether ``error`` is not in the metrics yet. Asking marks it, so that whoever passes it on does not count it again."""
+    if getattr(error, _COUNTED, False):
+        return False
+    setattr(error, _COUNTED, True)
+    return True
 
 
 # --- the request is wrong -------------------------------------------------------------------------------------------------
@@ -141,6 +149,12 @@ class Overloaded(OssatureError):
         self, message: str, *, param: str | None = None, code: str | None = None, retry_after_s: float | None = 1.0
     ) -> None:
         super().__init__(message, param=param, code=code, retry_after_s=retry_after_s)
+
+
+class StoreUnavailable(Overloaded):
+    """The database can't be reached, is too slow or refuses to work (disk full, locked). Nothing was acknowledged."""
+
+    default_code = "store_unavailable"
 
 
 class DeadlineExceeded(OssatureError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cluster.errors import OssatureError, Unauthenticated
+from cluster.errors import OssatureError, Unauthenticated, first_count
 from cluster.telemetry import labels
 from cluster.telemetry.metrics import GatewayMetrics
 
@@ -29,12 +29,10 @@ class Refusals:
 
     def refused(self, edge: str, org_id: str, error: BaseException) -> None:
         """Count an error that is about to be sent, once."""
-        if isinstance(error, OssatureError):
-            if error.counted:
-                return
-            error.counted = True
-            if not org_id:
-                self._count_authentication(error)
+        if not first_count(error):
+            return
+        if isinstance(error, OssatureError) and not org_id:
+            self._count_authentication(error)
         code = labels.code_of(error)
         if org_id:
             self._metrics.request_rejected(org_id, None, edge, code)

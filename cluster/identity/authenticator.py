@@ -10,14 +10,13 @@ from collections.abc import Callable
 from sqlalchemy import select
 
 from cluster.config.schema import IdentitySettings
-from cluster.errors import Overloaded, PermissionDenied, Unauthenticated
+from cluster.errors import Overloaded, PermissionDenied, StoreUnavailable, Unauthenticated
 from cluster.identity.cache import KeyCache
 from cluster.identity.last_used import LastUsed
 from cluster.identity.principal import Principal
 from cluster.identity.repository import revision
 from cluster.identity.secrets import is_secret, secret_hash
 from cluster.store.database import Database
-from cluster.store.errors import StoreError
 from cluster.store.tables import ApiKeyRow
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class Authenticator:
         self._watcher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to watch for revocations. Raises :class:`StoreError` when the database can't be reached."""
+        """Begin to watch for revocations. Raises :class:`StoreUnavailable` when the database can't be reached."""
         await self._watch_once()
         self._watcher = asyncio.create_task(self._watch(), name="identity-watch")
         self._watcher.add_done_callback(_report_end)
@@ -153,7 +152,7 @@ class Authenticator:
             await asyncio.sleep(self._settings.poll_interval_s)
             try:
                 await self._watch_once()
-            except StoreError as error:
+            except StoreUnavailable as error:
                 if reachable:
                     logger.error("the database can't be reached, revoked keys go unnoticed: %s", type(error.__cause__).__name__)
                 reachable = False

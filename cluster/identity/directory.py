@@ -16,7 +16,7 @@ from cluster.store.tables import ApiKeyRow, OrganizationRow, ProjectRow
 
 
 class Directory:
-    """All methods raise :class:`PermissionDenied` for a principal that is no admin, and :class:`StoreError` without a database."""
+    """Methods raise :class:`PermissionDenied` for a principal that is no admin, :class:`StoreUnavailable` without a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

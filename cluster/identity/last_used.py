@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from sqlalchemy import bindparam, or_, update
 
+from cluster.errors import StoreUnavailable
 from cluster.store.database import Database
-from cluster.store.errors import StoreError
 from cluster.store.tables import ApiKeyRow
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class LastUsed:
             for start in range(0, len(rows), BATCH):
                 async with self._database.transaction() as session:
                     await (await session.connection()).execute(statement, rows[start : start + BATCH])
-        except StoreError:
+        except StoreUnavailable:
             logger.info("the last uses of %d keys could not be written", len(rows))
 
     async def _write_repeatedly(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cluster.engine.contract import EngineTiming, EngineUsage
-from cluster.errors import OssatureError
+from cluster.errors import OssatureError, first_count
 from cluster.identity.principal import Principal
 from cluster.inference.usage import Usage
 from cluster.routing.ticket import RouteTicket
@@ -102,10 +102,8 @@ class RequestMeter:
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
             await self.cancelled()
         else:
-            status = 500
-            if isinstance(error, OssatureError):
-                error.counted = True
-                status = error.status
+            first_count(error)
+            status = error.status if isinstance(error, OssatureError) else 500
             await self._finish(labels.code_of(error), status)
 
     async def cancelled(self) -> None:

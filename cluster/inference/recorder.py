@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import time
 
+from cluster.errors import StoreUnavailable
 from cluster.identity.principal import Principal
 from cluster.inference.accounting import RequestRecord
 from cluster.routing.ticket import RouteTicket
-from cluster.store.errors import StoreError
 from cluster.store.ledger import LedgerEntry, Outcome, UsageLedger
 from cluster.telemetry import labels
 from cluster.telemetry.metrics import GatewayMetrics
@@ -64,7 +64,7 @@ class ClusterRecorder:
         began = time.perf_counter()
         try:
             await self._ledger.record(_entry(record, shown_cached_tokens))
-        except StoreError:
+        except StoreUnavailable:
             # The answer is worth more than its bookkeeping; the row is in the log for whoever reconciles.
             logger.exception("the usage ledger could not be written: %r", _entry(record, shown_cached_tokens))
         else:

@@ -7,12 +7,11 @@ import os
 from pathlib import Path
 
 from cluster.config.schema import ClusterConfig
-from cluster.errors import Conflict
+from cluster.errors import Conflict, StoreUnavailable
 from cluster.identity import bootstrap
 from cluster.identity.secrets import new_secret
 from cluster.runtime.preparation import StartError
 from cluster.store.database import Database
-from cluster.store.errors import StoreError
 from cluster.store.schema import upgrade
 
 _FILE = "credentials.json"
@@ -37,7 +36,7 @@ async def provide(config: ClusterConfig) -> tuple[str | None, str]:
                 await bootstrap.ensure_organization(database, organization, api_key)
         finally:
             await database.close()
-    except (StoreError, ValueError) as error:
+    except (StoreUnavailable, ValueError) as error:
         raise StartError(f"database: {error}") from error
     except Conflict as error:
         raise StartError(f"{path}: {error.message} Remove the file to have new keys made.") from error

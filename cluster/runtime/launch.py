@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.5
 _SHUTDOWN_S = 20.0
+_SUPERVISOR_START_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,10 @@ def _bring_up(
         .remote(config.metrics, str(app.metrics_directory(config)), config.logging)
     )
     keeper.watch_nodes.remote()
-    ray.get(keeper.ready.remote())
+    try:
+        ray.get(keeper.ready.remote(), timeout=_SUPERVISOR_START_S)
+    except ray.exceptions.GetTimeoutError:
+        raise StartError(f"the metrics exporters were not ready within {_SUPERVISOR_START_S:.0f} s.") from None
 
     report("serve", "")
     functions = list(registration.SERVICER_FUNCTIONS) if config.grpc.enabled else []
@@ -165,7 +169,11 @@ def _await_running(config: ClusterConfig, keeper: Any, report: Callable[[str, st
                     f"{name}: {deployment.message}" for name, deployment in overview.deployments.items() if deployment.message
                 ]
                 raise StartError("the cluster did not start.\n" + "\n".join(reasons or [overview.message]))
-        report("engines", "; ".join(_cold_start_line(start) for start in ray.get(keeper.cold_starts.remote())))
+        try:
+            cold_starts = ray.get(keeper.cold_starts.remote(), timeout=_POLL_S * 20)
+            report("engines", "; ".join(_cold_start_line(start) for start in cold_starts))
+        except ray.exceptions.GetTimeoutError:
+            pass  # a busy host; the next look tells
         if time.monotonic() > deadline:
             raise StartError("the engines were not ready within models[].start_timeout_s.")
         stop.wait(_POLL_S)

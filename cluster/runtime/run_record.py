@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _LOCK = "serve.lock"
 _RECORD = "serve.json"
+_LOOK_S = 0.2
 
 
 class AlreadyRunning(Exception):
@@ -36,7 +38,8 @@ def running(data_dir: Path) -> RunRecord | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared, so that two processes that look at the same moment don't take each other for a running cluster.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read(data_dir)
     else:
@@ -56,11 +59,9 @@ class RunLock:
         """Take the folder. Returns the record of an earlier run that did not end in order. Raises :class:`AlreadyRunning`."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(descriptor):
             os.close(descriptor)
-            raise AlreadyRunning(_read(self._data_dir)) from None
+            raise AlreadyRunning(_read(self._data_dir))
         self._descriptor = descriptor
         interrupted = _read(self._data_dir)
         (self._data_dir / _RECORD).write_text(json.dumps(asdict(record)))
@@ -71,6 +72,20 @@ class RunLock:
             (self._data_dir / _RECORD).unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _taken(descriptor: int) -> bool:
+    """Take the lock. Whoever looks whether a cluster runs holds it for an instant too, which is waited out."""
+    deadline = time.monotonic() + _LOOK_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_LOOK_S / 10)
+        else:
+            return True
 
 
 def _read(data_dir: Path) -> RunRecord | None:

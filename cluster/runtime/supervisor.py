@@ -63,7 +63,11 @@ class Supervisor:
     async def watch_nodes(self) -> None:
         """Runs for the actor's life."""
         while True:
-            await self._reconcile()
+            try:
+                await self._reconcile()
+            except Exception:
+                # A node without an exporter is better than a cluster in which no later node gets one.
+                logger.exception("looking after the metrics exporters failed; trying again in %.0f s", _RECONCILE_PERIOD_S)
             await asyncio.sleep(_RECONCILE_PERIOD_S)
 
     async def ready(self) -> bool:

@@ -28,7 +28,7 @@ SQLITE_READ, SQLITE_WRITE = "BEGIN", "BEGIN IMMEDIATE"
 
 
 class Database:
-    """Connections to one database. Belongs to one event loop; every method raises :class:`StoreError` when it is unavailable."""
+    """Connections to one database. Belongs to one event loop; every method may raise :class:`StoreUnavailable`."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine

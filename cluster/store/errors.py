@@ -11,20 +11,14 @@ import asyncpg
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from cluster.errors import Overloaded
+from cluster.errors import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
 
-class StoreError(Overloaded):
-    """The database can't be reached, is too slow or refuses to work (disk full, locked). Nothing was acknowledged."""
-
-    default_code = "store_unavailable"
-
-
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn failures of the database itself into :class:`StoreError`.
+    """Turn failures of the database itself into :class:`StoreUnavailable`.
 
     Violated constraints and faulty statements pass unchanged: the first are answers, the second are defects. The driver's own
     text is chained, not shown to the caller. It is logged for debugging only: in an outage every request would repeat it, and the
@@ -39,4 +33,4 @@ def store_errors() -> Iterator[None]:
         if isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR:
             raise  # SQLite's driver files faulty statements under operations
         logger.debug("database failure: %s: %s", type(cause).__name__, cause)
-        raise StoreError("The cluster's database is unavailable. Try again.") from error
+        raise StoreUnavailable("The cluster's database is unavailable. Try again.") from error

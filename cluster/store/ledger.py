@@ -13,9 +13,8 @@ from typing import Protocol
 from sqlalchemy import Insert, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cluster.errors import PermissionDenied
+from cluster.errors import PermissionDenied, StoreUnavailable
 from cluster.store.database import Database
-from cluster.store.errors import StoreError
 from cluster.store.tables import LABEL_LENGTH, UsageRow
 
 logger = logging.getLogger(__name__)
@@ -115,12 +114,12 @@ class UsageLedger:
     async def record(self, entry: LedgerEntry) -> None:
         """Return when the entry is on disk. Recording a request again changes nothing, so that a failed call may be repeated.
 
-        Raises :class:`StoreError` when it could not be written. A caller that is cancelled while it waits for the disk leaves the
-        entry with the writer, which writes it all the same. When the queue is full, callers wait for room.
+        Raises :class:`StoreUnavailable` when it could not be written. A caller that is cancelled while it waits for the disk leaves
+        the entry with the writer, which writes it all the same. When the queue is full, callers wait for room.
         """
         async with self._room:
             if not self._open:
-                raise StoreError("The usage ledger is closed.")
+                raise StoreUnavailable("The usage ledger is closed.")
             written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((entry, written))
             self._wake.set()
@@ -163,16 +162,16 @@ class UsageLedger:
                 await self._write([self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))])
 
     async def _write(self, group: list[_Waiting]) -> None:
-        error: StoreError | None = None
+        error: StoreUnavailable | None = None
         try:
             async with self._database.transaction() as session:
                 await (await session.connection()).execute(self._insert, [entry.to_row() for entry, _ in group])
-        except StoreError as failure:
+        except StoreUnavailable as failure:
             error = failure
         except Exception as failure:
             # A defect of ours; it must reach those who wait, and the next group must have its chance.
             logger.exception("the usage ledger could not write")
-            error = StoreError("The usage of this request could not be recorded.")
+            error = StoreUnavailable("The usage of this request could not be recorded.")
             error.__cause__ = failure
         for _, written in group:
             if written.done():

@@ -20,7 +20,7 @@ async def upgrade(url: str, timeout_s: float = 300.0) -> None:
     """Apply all migrations that ``url`` lacks, in one transaction: all or none.
 
     Processes that start together wait for one another (``timeout_s`` seconds at most); the later ones find nothing to do. Raises
-    ``ValueError`` for a bad URL, :class:`StoreError` when the database is unavailable.
+    ``ValueError`` for a bad URL, :class:`StoreUnavailable` when the database is unavailable.
     """
     parsed = parse_url(url)
     # Rebuilding a table, SQLite's way to alter one, must not cascade into the rows that refer to it.

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from cluster.config.schema import DatabaseSettings
+from cluster.errors import StoreUnavailable
 from cluster.store.database import Database
-from cluster.store.errors import StoreError
 
 pytestmark = pytest.mark.integration
 
@@ -112,7 +112,7 @@ async def test_sqlite_is_durable_and_private(fresh_sqlite_url: str) -> None:
 
 async def test_wrong_password_is_a_store_error_without_the_password(postgres_url: str) -> None:
     database = Database.open(postgres_url.replace("://ossature:", "://ossature:wrong-"), DatabaseSettings())
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(StoreUnavailable) as caught:
         await count(database)
     assert "wrong-" not in str(caught.value)
     assert caught.value.status == 503
@@ -122,7 +122,7 @@ async def test_wrong_password_is_a_store_error_without_the_password(postgres_url
 
 async def test_a_statement_that_takes_too_long_is_a_store_error(fresh_postgres_url: str) -> None:
     database = Database.open(fresh_postgres_url, DatabaseSettings(timeout_s=0.3))
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreUnavailable):
         async with database.session() as session:
             await session.execute(text("SELECT pg_sleep(5)"))
     assert await count(database) == 0
@@ -133,7 +133,7 @@ async def test_no_free_connection_in_time_is_a_store_error(database_url: str) ->
     database = Database.open(database_url, DatabaseSettings(timeout_s=0.2, pool_size=1))
     async with database.session() as session:
         await session.execute(COUNT)
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreUnavailable):
             await count(database)
     assert await count(database) == 0
     await database.close()

@@ -13,11 +13,10 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from cluster.config.schema import DatabaseSettings
-from cluster.errors import PermissionDenied
+from cluster.errors import PermissionDenied, StoreUnavailable
 from cluster.identity.principal import Principal
 from cluster.identity.secrets import new_id
 from cluster.store.database import Database
-from cluster.store.errors import StoreError
 from cluster.store.ledger import LedgerEntry, Outcome, UsageLedger, UsageTotals
 
 pytestmark = pytest.mark.integration
@@ -138,7 +137,7 @@ async def test_an_entry_outlives_a_caller_that_was_cancelled(ledger: UsageLedger
 
 async def test_closing_writes_what_waits_and_refuses_more(open_database: Callable[[], Database], database: Database) -> None:
     ledger = UsageLedger(open_database())
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreUnavailable):
         await ledger.record(entry())
     await ledger.start()
     waiting = [asyncio.create_task(ledger.record(entry())) for _ in range(1200)]
@@ -146,7 +145,7 @@ async def test_closing_writes_what_waits_and_refuses_more(open_database: Callabl
     await ledger.close()
     await asyncio.gather(*waiting)
     assert await rows(database) == 1200
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreUnavailable):
         await ledger.record(entry())
     await ledger.close()
 
@@ -166,7 +165,7 @@ async def test_a_failed_write_reaches_every_caller_and_the_next_one_works(ledger
     async with database.transaction() as session:
         await session.execute(text("ALTER TABLE usage_ledger RENAME TO hidden"))
     outcomes = await asyncio.gather(*(ledger.record(entry()) for _ in range(10)), return_exceptions=True)
-    assert all(isinstance(outcome, StoreError) for outcome in outcomes)
+    assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
     async with database.transaction() as session:
         await session.execute(text("ALTER TABLE hidden RENAME TO usage_ledger"))
     await ledger.record(entry())
@@ -181,7 +180,7 @@ async def test_a_full_disk_is_a_store_error(fresh_sqlite_url: str) -> None:
     ledger = UsageLedger(database)
     await ledger.start()
     outcomes = await asyncio.gather(*(ledger.record(entry()) for _ in range(400)), return_exceptions=True)
-    assert all(isinstance(outcome, StoreError) for outcome in outcomes)
+    assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
     assert await rows(database) == 0
     await ledger.close()
     await database.close()

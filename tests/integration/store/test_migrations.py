@@ -12,8 +12,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from cluster.config.schema import DatabaseSettings
+from cluster.errors import StoreUnavailable
 from cluster.store.database import Database
-from cluster.store.errors import StoreError
 from cluster.store.schema import upgrade
 from cluster.store.tables import Base
 
@@ -96,6 +96,6 @@ async def test_waiting_for_a_lock_too_long_is_a_store_error(empty_url: str, dial
     database = Database.open(empty_url, DatabaseSettings())
     async with database.transaction() as session:
         await session.execute(text(lock))
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreUnavailable):
             await upgrade(empty_url, timeout_s=0.3)
     await database.close()

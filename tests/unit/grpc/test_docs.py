@@ -12,8 +12,7 @@ import pytest
 from cluster.edges.grpc import errors as mapping
 from cluster.edges.grpc.generated.ossature.v1.chat_pb2_grpc import ChatServiceStub
 from cluster.edges.grpc.registration import SERVICES
-from cluster.errors import Overloaded
-from cluster.store.errors import StoreError
+from cluster.errors import Overloaded, StoreUnavailable
 from tests.unit.grpc.conftest import AUTH, Edge
 from tests.unit.grpc.messages import request
 
@@ -61,7 +60,7 @@ def test_table_of_errors_has_every_code_that_the_edge_sets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [("concurrency_limit_exceeded", "RESOURCE_EXHAUSTED"), (StoreError.default_code, "UNAVAILABLE")]
+    ("code", "status"), [("concurrency_limit_exceeded", "RESOURCE_EXHAUSTED"), (StoreUnavailable.default_code, "UNAVAILABLE")]
 )
 def test_limits_and_outages_are_in_the_row_of_their_status(code: str, status: str) -> None:
     (row,) = re.findall(rf"^\| `{status}` \|.*$", TEXT, re.MULTILINE)

@@ -51,3 +51,18 @@ def test_every_process_of_a_run_is_found_and_ended() -> None:
     assert processes.end_all(run_id, grace_s=0.3) == [child.pid]
     assert child.wait(5) == -9
     assert processes.of_run(run_id) == []
+
+
+def test_looking_whether_a_cluster_runs_keeps_none_from_starting(tmp_path: Path) -> None:
+    lock = RunLock(tmp_path)
+    lock.acquire(RECORD)
+    lock.release()
+    code = f"from pathlib import Path; from cluster.runtime.run_record import running\nwhile True: running(Path({str(tmp_path)!r}))"
+    looker = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        for _ in range(50):
+            lock.acquire(RECORD)
+            lock.release()
+    finally:
+        looker.kill()
+        looker.wait()
