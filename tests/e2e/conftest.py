@@ -31,7 +31,6 @@ from tests.openai_schema import SchemaOracle
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = REPOSITORY / ".models" / "gpt-oss-demo"
 BENCH = REPOSITORY / ".models" / "bench-qwen3"
-LIFECYCLE = "test_zz_lifecycle.py"
 START_TIMEOUT_S = 900.0
 STOP_TIMEOUT_S = 90.0
 IN_MEMORY_PERIOD_S = 60.0
@@ -242,8 +241,3 @@ def running(tmp_path_factory: pytest.TempPathFactory, shared: SharedCluster) -> 
 @pytest.fixture(scope="session")
 def oracle() -> SchemaOracle:
     return SchemaOracle.load()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that kill parts of the shared cluster come late, those that end it last."""
-    items.sort(key=lambda item: (item.path.name == LIFECYCLE, item.get_closest_marker("chaos") is not None))

@@ -14,7 +14,7 @@ from cluster.engine.vllm.engine import VllmEngine
 from tests.integration.engine.asking import Answer, ask, make_request
 from tests.openai_schema import SchemaOracle
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="package")]
 
 MODEL = "gpt-oss-demo"
 FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter"}
