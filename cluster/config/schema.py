@@ -52,6 +52,11 @@ class GrpcSettings(Section):
     enabled: bool = Field(True, description="Serve gRPC.")
     port: Port = Field(9000, description="TCP port of the gRPC edge.")
     reflection: bool = Field(True, description="Serve gRPC server reflection, which tells clients the API's shape.")
+    write_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="Longest wait for a client to take a message of a stream, in seconds; then its generation is aborted.",
+    )
 
 
 class MetricsSettings(Section):

@@ -73,6 +73,7 @@ class Gateway(GrpcEdge):
             authenticate=self._authenticator.authenticate,
             readiness=self._readiness.is_ready,
             max_request_bytes=config.http.max_body_bytes,
+            write_timeout_s=config.grpc.write_timeout_s,
             limits=RequestLimits(max_json_depth=config.http.max_json_depth),
             on_refusal=self._refusals.refused,
         )

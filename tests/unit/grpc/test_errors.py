@@ -28,6 +28,7 @@ EXPECTED = {
     errors.PermissionDenied: "PERMISSION_DENIED",
     errors.RateLimited: "RESOURCE_EXHAUSTED",
     errors.Overloaded: "UNAVAILABLE",
+    errors.StoreUnavailable: "UNAVAILABLE",
     errors.DeadlineExceeded: "DEADLINE_EXCEEDED",
     errors.EngineFailed: "ABORTED",
     errors.OssatureError: "INTERNAL",
