@@ -13,8 +13,9 @@ from cluster.edges.grpc.generated.ossature.v1.chat_pb2_grpc import ChatServiceSt
 from cluster.edges.grpc.patience import ReaderPatience
 from cluster.edges.grpc.servicer import GrpcEdge
 from cluster.errors import RequestTimeout
+from tests.unit.fake_inference import FakeStream, chat_chunk
 from tests.unit.grpc.conftest import AUTH, MAX_MESSAGE_BYTES, authenticate
-from tests.unit.grpc.fake_inference import FakeInference, FakeStream, chunk
+from tests.unit.grpc.fake_inference import fake_inference
 from tests.unit.grpc.messages import stream_request
 from tests.unit.grpc.plain_server import build_server
 
@@ -27,8 +28,8 @@ async def _taken(call: AsyncIterator[object]) -> int:
 
 
 async def test_its_generation_is_freed_while_it_still_stalls() -> None:
-    inference = FakeInference()
-    inference.answer_stream = FakeStream([[chunk(PIECE)]] * PIECES)
+    inference = fake_inference()
+    inference.answer_stream = FakeStream([[chat_chunk(PIECE)]] * PIECES)
     server = build_server(GrpcEdge(inference, authenticate, lambda: True, write_timeout_s=0.3), max_message_bytes=MAX_MESSAGE_BYTES)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -9,8 +9,8 @@ import pytest
 
 from cluster import __version__
 from cluster.errors import EngineFailed
+from tests.unit.fake_inference import FakeStream, chat_body, chat_chunk, usage_chunk
 from tests.unit.http.conftest import Edge
-from tests.unit.http.fakes import FakeStream, chat_body, chat_chunk, usage_chunk
 from tests.unit.requests import openai_spec
 from tests.unit.requests.openai_spec import needs_spec
 from tests.unit.requests.samples import chat
