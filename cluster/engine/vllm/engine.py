@@ -1,7 +1,8 @@
 """vLLM as an :class:`~cluster.engine.contract.Engine`: ``AsyncLLM`` and vLLM's own OpenAI serving classes, in this process.
 
 Chat templates, Harmony, tool and reasoning parsers, structured outputs and log probabilities are vLLM's. What is ours: identity of
-the answer, salt and priority, OpenAI's exact shapes, usage and timing, faults, and the life of the engine's processes.
+the answer, salt and priority, OpenAI's exact shapes, usage and timing, faults, the life of the engine's processes, and the writing
+of gpt-oss streams (``harmony/``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any
@@ -21,6 +22,7 @@ from cluster.engine.cold_start import ColdStart, OnPhase, Phase
 from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Frame, Operation
 from cluster.engine.processes import EngineProcesses
 from cluster.engine.vllm import arguments, faults, payloads
+from cluster.engine.vllm.architecture import is_gpt_oss
 from cluster.engine.vllm.environment import engine_environment
 from cluster.engine.vllm.patches.startup_phases import KV_CACHE, LOAD_WEIGHTS, UTILITY
 from cluster.engine.vllm.requests import to_vllm
@@ -32,18 +34,30 @@ SHUTDOWN_TIMEOUT_S = 5.0
 
 
 class VllmEngine:
-    """One engine. ``rank`` tells this replica's metrics from those of the model's other replicas."""
+    """One engine. ``rank`` tells this replica's metrics from those of the model's other replicas.
 
-    def __init__(self, model: ModelSettings, *, rank: int = 0, on_phase: OnPhase | None = None) -> None:
+    ``on_stream`` is told which front end writes each streamed answer that has begun: ``lean`` or ``vllm``.
+    """
+
+    def __init__(
+        self,
+        model: ModelSettings,
+        *,
+        rank: int = 0,
+        on_phase: OnPhase | None = None,
+        on_stream: Callable[[str], None] | None = None,
+    ) -> None:
         self._model = model
         self._rank = rank
         self._on_phase = on_phase or (lambda report: None)
+        self._on_stream = on_stream or (lambda front_end: None)
         self._processes = EngineProcesses()
         # The kernel ends engine processes with the thread that made them (patches/parent_death.py), so this one thread lives as
         # long as the engine. Building the engine blocks for its whole cold start, which the event loop must not.
         self._launcher = ThreadPoolExecutor(1, thread_name_prefix="engine-launcher")
         self._llm: Any = None
         self._serving: Any = None
+        self._lean = False
 
     # --- life -------------------------------------------------------------------------------------------------------------
 
@@ -98,6 +112,11 @@ class VllmEngine:
 
         state = State()
         await init_app_state(self._llm, state, namespace, await self._llm.get_supported_tasks())
+        if self._model.harmony_front_end == "lean" and is_gpt_oss(self._model.source):
+            from cluster.engine.vllm.harmony.serving import LeanHarmonyChat
+
+            state.openai_serving_chat = LeanHarmonyChat.adopt(state.openai_serving_chat)
+            self._lean = isinstance(state.openai_serving_chat, LeanHarmonyChat)
         return state
 
     async def stop(self) -> None:
@@ -146,13 +165,33 @@ class VllmEngine:
             await meter.close()
 
     async def _streamed(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
-        understand = payloads.chat_event if request.operation is Operation.CHAT else payloads.completion_event
         with meter.active():
             result = await self._ask(request)
-        if not isinstance(result, AsyncIterator):
+        if isinstance(result, AsyncIterator):
+            self._on_stream("vllm")
+            frames = self._understood(request, meter, result)  # type: ignore[arg-type]  # vLLM gives a generator
+        elif hasattr(result, "payloads"):
+            self._on_stream("lean")
+            frames = self._written(meter, result)
+        else:
             yield Frame(fault=faults.from_response(result.error.model_dump(), request.operation, started=False))
             return
-        events: AsyncGenerator[str, None] = result  # type: ignore[assignment]
+        async with aclosing(frames):
+            async for frame in frames:
+                yield frame
+
+    async def _written(self, meter: Any, answer: Any) -> AsyncGenerator[Frame, None]:
+        """An answer whose payloads are finished already (``harmony/``)."""
+        async with aclosing(answer.payloads) as batches:
+            async for batch in batches:
+                yield Frame(payloads=batch)
+        yield Frame(usage=_usage(meter, answer.reasoning_tokens), timing=_timing(meter))
+
+    async def _understood(
+        self, request: EngineRequest, meter: Any, events: AsyncGenerator[str, None]
+    ) -> AsyncGenerator[Frame, None]:
+        """An answer in vLLM's events."""
+        understand = payloads.chat_event if request.operation is Operation.CHAT else payloads.completion_event
         usage: Mapping[str, Any] = {}
         async with aclosing(events):
             async for text in events:
@@ -166,7 +205,7 @@ class VllmEngine:
                         raise meter.error
                     yield Frame(fault=self._refusal(request, meter, event.error))
                     return
-        yield Frame(usage=_usage(meter, usage), timing=_timing(meter))
+        yield Frame(usage=_usage(meter, _reasoning_tokens(usage)), timing=_timing(meter))
 
     async def _whole(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
         with meter.active():
@@ -182,12 +221,12 @@ class VllmEngine:
             yield Frame(fault=faults.ENGINE_DEAD)
             return
         rebuild = payloads.chat_body if request.operation is Operation.CHAT else payloads.completion_body
-        yield Frame(payloads=[rebuild(body)], usage=_usage(meter, body["usage"]), timing=_timing(meter))
+        yield Frame(payloads=[rebuild(body)], usage=_usage(meter, _reasoning_tokens(body["usage"])), timing=_timing(meter))
 
     async def _ask(self, request: EngineRequest) -> Any:
         """vLLM's serving class: an iterator of events, a response object or an error object."""
         if request.operation is Operation.CHAT:
-            return await self._serving.openai_serving_chat.create_chat_completion(to_vllm(request))
+            return await self._serving.openai_serving_chat.create_chat_completion(to_vllm(request, lean=self._lean))
         return await self._serving.openai_serving_completion.create_completion(to_vllm(request))
 
     def _fault(self, request: EngineRequest, meter: Any, error: Exception) -> Any:
@@ -203,13 +242,16 @@ class VllmEngine:
         return fault
 
 
-def _usage(meter: Any, reported: Mapping[str, Any]) -> EngineUsage:
-    details = reported.get("completion_tokens_details") or {}
+def _reasoning_tokens(usage: Mapping[str, Any]) -> int:
+    return (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+
+
+def _usage(meter: Any, reasoning_tokens: int) -> EngineUsage:
     return EngineUsage(
         prompt_tokens=meter.prompt_tokens,
         completion_tokens=meter.completion_tokens,
         cached_tokens=meter.cached_tokens,
-        reasoning_tokens=details.get("reasoning_tokens") or 0,
+        reasoning_tokens=reasoning_tokens,
     )
 
 
