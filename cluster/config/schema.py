@@ -233,8 +233,8 @@ class ModelSettings(Section):
     placement: PlacementSettings = Field(default_factory=PlacementSettings, description="Resources of one replica.")
     harmony_front_end: Literal["lean", "vllm"] = Field(
         "lean",
-        description="What writes the chat streams of gpt-oss models: `lean`, at a fraction of the processor time, or `vllm`, vLLM's own "
-        "serving class. Clients see no difference. Other models always use vLLM's.",
+        description="What writes the chat streams of gpt-oss models: `lean`, for a fraction of the processor time, or `vllm`, its "
+        "serving class as it is. Clients see no difference. Other models' streams are always vLLM's.",
     )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the engine's processes.")
     engine: dict[str, Any] = Field(

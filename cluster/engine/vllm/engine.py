@@ -19,7 +19,7 @@ from typing import Any
 
 from cluster.config.schema import ModelSettings
 from cluster.engine.cold_start import ColdStart, OnPhase, Phase
-from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Frame, Operation
+from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, Frame, Operation
 from cluster.engine.processes import EngineProcesses
 from cluster.engine.vllm import arguments, faults, payloads
 from cluster.engine.vllm.architecture import is_gpt_oss
@@ -109,6 +109,7 @@ class VllmEngine:
     async def _build_serving(self, namespace: Any) -> Any:
         from starlette.datastructures import State
         from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+        from vllm.envs import enable_envs_cache
 
         state = State()
         await init_app_state(self._llm, state, namespace, await self._llm.get_supported_tasks())
@@ -117,6 +118,8 @@ class VllmEngine:
 
             state.openai_serving_chat = LeanHarmonyChat.adopt(state.openai_serving_chat)
             self._lean = isinstance(state.openai_serving_chat, LeanHarmonyChat)
+        # vLLM's engine core does this for itself. Its front end reads variables for each token; looking one up takes microseconds.
+        enable_envs_cache()
         return state
 
     async def stop(self) -> None:
@@ -154,8 +157,8 @@ class VllmEngine:
             yield Frame(fault=faults.ENGINE_DEAD)
             return
         meter = RequestMeter()
-        answer = self._streamed(request, meter) if request.stream else self._whole(request, meter)
         try:
+            answer = await self._begin_stream(request, meter) if request.stream else self._whole(request, meter)
             async with aclosing(answer):
                 async for frame in answer:
                     yield frame
@@ -164,27 +167,28 @@ class VllmEngine:
         finally:
             await meter.close()
 
-    async def _streamed(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
+    async def _begin_stream(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
         with meter.active():
             result = await self._ask(request)
         if isinstance(result, AsyncIterator):
             self._on_stream("vllm")
-            frames = self._understood(request, meter, result)  # type: ignore[arg-type]  # vLLM gives a generator
-        elif hasattr(result, "payloads"):
-            self._on_stream("lean")
-            frames = self._written(meter, result)
-        else:
-            yield Frame(fault=faults.from_response(result.error.model_dump(), request.operation, started=False))
-            return
-        async with aclosing(frames):
-            async for frame in frames:
-                yield frame
+            return self._understood(request, meter, result)  # type: ignore[arg-type]  # vLLM gives a generator
+        if self._lean:
+            from cluster.engine.vllm.harmony.serving import LeanAnswer
+
+            if isinstance(result, LeanAnswer):
+                self._on_stream("lean")
+                return self._written(meter, result)
+        return _refused(faults.from_response(result.error.model_dump(), request.operation, started=False))
 
     async def _written(self, meter: Any, answer: Any) -> AsyncGenerator[Frame, None]:
-        """An answer whose payloads are finished already (``harmony/``)."""
-        async with aclosing(answer.payloads) as batches:
-            async for batch in batches:
-                yield Frame(payloads=batch)
+        """An answer of the lean front end (a ``LeanAnswer``)."""
+        async with aclosing(answer.outputs) as outputs:
+            async for output in outputs:
+                if written := answer.write(output):
+                    yield Frame(payloads=written)
+                if answer.failure is not None:
+                    raise answer.failure
         yield Frame(usage=_usage(meter, answer.reasoning_tokens), timing=_timing(meter))
 
     async def _understood(
@@ -240,6 +244,10 @@ class VllmEngine:
         if fault is faults.INTERNAL:
             logger.error("request %s failed in vLLM: %s", request.request_id, error.get("type"))
         return fault
+
+
+async def _refused(fault: Fault) -> AsyncGenerator[Frame, None]:
+    yield Frame(fault=fault)
 
 
 def _reasoning_tokens(usage: Mapping[str, Any]) -> int:

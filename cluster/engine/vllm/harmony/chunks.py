@@ -1,7 +1,7 @@
 """Chunks of a chat stream, written as bytes.
 
-Nearly every chunk of a stream has one piece of text between two constant pieces of JSON; only those with more to them are built from
-objects. The shape is the one that :mod:`cluster.engine.vllm.payloads` makes of vLLM's chunks: OpenAI's, and ``reasoning``.
+Nearly every chunk of a stream has one piece of text between two constant pieces of JSON; only those with more to them are built
+from objects. The shape is the one that :mod:`cluster.engine.vllm.payloads` makes of vLLM's chunks: OpenAI's, and ``reasoning``.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Delta(msgspec.Struct):
 def special_tokens() -> frozenset[int]:
     """Ids of all special tokens of Harmony's vocabulary, reserved ones included."""
     encoding = get_encoding()
-    return frozenset(token for name in encoding.special_tokens_set for token in encoding.encode(name, allowed_special={name}))
+    return frozenset(encoding.encode("".join(encoding.special_tokens_set), allowed_special="all"))
 
 
 @functools.cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from typing import Any
 
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionNamedToolChoiceParam, ChatCompletionRequest
@@ -39,15 +38,35 @@ def can_be_lean(fields: Mapping[str, Any]) -> bool:
 
 
 class LeanAnswer:
-    """One streamed answer: the payloads of each engine output, then how many tokens of reasoning there were."""
+    """One streamed answer. ``outputs`` are the engine's; each is to be passed to :meth:`write`, in order.
 
-    def __init__(self, sequences: list[HarmonySequence], payloads: AsyncGenerator[list[bytes], None]) -> None:
-        self._sequences = sequences
-        self.payloads = payloads
+    ``failure`` is set when a sequence failed: the answer ends then.
+    """
+
+    def __init__(self, outputs: AsyncGenerator[Any, None], choices: list[_Choice], role: str) -> None:
+        self.outputs = outputs
+        self.failure: GenerationError | None = None
+        self._choices = choices
+        self._role: str | None = role
 
     @property
     def reasoning_tokens(self) -> int:
-        return sum(sequence.reasoning_tokens for sequence in self._sequences)
+        """Tokens of reasoning so far, over all choices."""
+        return sum(choice.sequence.reasoning_tokens for choice in self._choices)
+
+    def write(self, output: Any) -> list[bytes]:
+        """The chunks for one ``RequestOutput`` of vLLM's; before the first, those that open the choices."""
+        chunks = []
+        if self._role is not None:
+            chunks = [choice.writer.first(self._role) for choice in self._choices]
+            self._role = None
+        try:
+            for completion in output.outputs:
+                if (chunk := self._choices[completion.index].take(completion)) is not None:
+                    chunks.append(chunk)
+        except GenerationError as failure:
+            self.failure = failure
+        return chunks
 
 
 class LeanHarmonyChat(OpenAIServingChat):  # type: ignore[misc]  # vLLM is not typed
@@ -78,52 +97,30 @@ class LeanHarmonyChat(OpenAIServingChat):  # type: ignore[misc]  # vLLM is not t
             return super().chat_completion_stream_generator(
                 request, result_generator, request_id, model_name, conversation, tokenizer, *args, **kwargs
             )
-        sequences = [HarmonySequence(tokenizer.decode) for _ in range(request.n or 1)]
-        writers = [
-            ChoiceWriter(
+        created = int(time.time())
+        named_tool = isinstance(request.tool_choice, ChatCompletionNamedToolChoiceParam)
+        choices = []
+        for index in range(request.n or 1):
+            writer = ChoiceWriter(
                 request_id=request_id,
-                created=int(time.time()),
+                created=created,
                 model=model_name,
                 index=index,
                 hides_reasoning=not request.include_reasoning,
                 parallel_calls=request.parallel_tool_calls is not False,
             )
-            for index in range(len(sequences))
-        ]
-        named = isinstance(request.tool_choice, ChatCompletionNamedToolChoiceParam)
-        role = self.get_chat_request_role(request)
-        return LeanAnswer(sequences, _written(result_generator, sequences, writers, role, named_tool=named))
-
-
-async def _written(
-    outputs: AsyncGenerator[Any, None], sequences: list[HarmonySequence], writers: list[ChoiceWriter], role: str, *, named_tool: bool
-) -> AsyncGenerator[list[bytes], None]:
-    """The payloads of each engine output. Raises ``GenerationError`` after those that came before a sequence failed."""
-    state = [_Choice(sequence, writer, named_tool) for sequence, writer in zip(sequences, writers, strict=True)]
-    payloads = [writer.first(role) for writer in writers]
-    async with aclosing(outputs):
-        async for output in outputs:
-            try:
-                for completion in output.outputs:
-                    if (payload := state[completion.index].take(completion)) is not None:
-                        payloads.append(payload)
-            except GenerationError:
-                if payloads:
-                    yield payloads
-                raise
-            if payloads:
-                yield payloads
-                payloads = []
+            choices.append(_Choice(HarmonySequence(tokenizer.decode), writer, named_tool=named_tool))
+        return LeanAnswer(result_generator, choices, self.get_chat_request_role(request))
 
 
 class _Choice:
     """A sequence and its writer, and what has to be remembered between its outputs."""
 
-    __slots__ = ("_called", "_ended", "_named_tool", "_sequence", "_started", "_writer")
+    __slots__ = ("_called", "_ended", "_named_tool", "_started", "sequence", "writer")
 
-    def __init__(self, sequence: HarmonySequence, writer: ChoiceWriter, named_tool: bool) -> None:
-        self._sequence = sequence
-        self._writer = writer
+    def __init__(self, sequence: HarmonySequence, writer: ChoiceWriter, *, named_tool: bool) -> None:
+        self.sequence = sequence
+        self.writer = writer
         self._named_tool = named_tool
         self._started = False
         self._called = False
@@ -138,17 +135,17 @@ class _Choice:
             raise GenerationError
         if not completion.token_ids and not completion.text and not self._started:
             return None
-        delta = self._sequence.feed(completion.token_ids, finished=reason is not None)
+        delta = self.sequence.feed(completion.token_ids, finished=reason is not None)
         self._started = self._started or bool(completion.token_ids)
         self._called = self._called or bool(delta.tool_calls)
         if reason is None:
-            return self._writer.middle(delta)
+            return self.writer.middle(delta)
         if reason == "abort":
             raise GenerationError("the engine gave the sequence up")
         self._ended = True
         if reason == "stop" and self._called and not self._named_tool:
             reason = "tool_calls"
-        return self._writer.last(delta, reason)
+        return self.writer.last(delta, reason)
 
 
 def _obstacle(serving: Any) -> str | None:
