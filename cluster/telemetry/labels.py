@@ -133,6 +133,7 @@ MEANINGS: dict[str, str] = {
     "code": f"{_listed(OK, CANCELLED, *sorted(error_codes()))}; `{OTHER}` for anything else",
     "kind": _listed(*TOKEN_KINDS),
     "outcome": _listed(*sorted(AFFINITIES)),
+    "front_end": f"what writes a stream: {_listed(*sorted(FRONT_ENDS))}",
     "reason": f"of a retry: {_listed(*sorted(RETRY_REASONS), OTHER)}; of a refused key: {_listed(*sorted(AUTH_REASONS), OTHER)}",
     "phase": _listed(*sorted(COLD_START_PHASES), OTHER),
     "version": "version of Ossature",

@@ -77,7 +77,7 @@ class VllmEngine:
             with cold_start.phase(Phase.SERVING):
                 self._serving = await self._build_serving(namespace)
             with cold_start.phase(Phase.WARM_UP):
-                await warm_up(self, self._model.id)
+                await self._warm_up()
         except BaseException:
             await self.stop()
             raise
@@ -121,6 +121,9 @@ class VllmEngine:
         # vLLM's engine core does this for itself. Its front end reads variables for each token; looking one up takes microseconds.
         enable_envs_cache()
         return state
+
+    async def _warm_up(self) -> None:
+        await warm_up(self, self._model.id)
 
     async def stop(self) -> None:
         """End every process of the engine. Idempotent."""
