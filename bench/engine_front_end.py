@@ -152,7 +152,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                     rounds[front_end].append(await bench.round(front_end, streams))
             rows.append(row(streams, rounds))
         if options.profile:
-            with cProfile.Profile() as profile:
+            with cProfile.Profile(time.process_time) as profile:
                 await bench.round("lean", options.streams[-1])
             pstats.Stats(profile).sort_stats("tottime").print_stats(40)
         return {"tokens_per_stream": len(said["tokens"]), "step_ms": options.step_ms, "repeats": options.repeats, "rows": rows}

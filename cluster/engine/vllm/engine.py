@@ -21,7 +21,7 @@ from cluster.config.schema import ModelSettings
 from cluster.engine.cold_start import ColdStart, OnPhase, Phase
 from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, Frame, Operation
 from cluster.engine.processes import EngineProcesses
-from cluster.engine.vllm import arguments, faults, payloads
+from cluster.engine.vllm import arguments, faults, harmony, payloads
 from cluster.engine.vllm.architecture import is_gpt_oss
 from cluster.engine.vllm.environment import engine_environment
 from cluster.engine.vllm.patches.startup_phases import KV_CACHE, LOAD_WEIGHTS, UTILITY
@@ -114,10 +114,8 @@ class VllmEngine:
         state = State()
         await init_app_state(self._llm, state, namespace, await self._llm.get_supported_tasks())
         if self._model.harmony_front_end == "lean" and is_gpt_oss(self._model.source):
-            from cluster.engine.vllm.harmony.serving import LeanHarmonyChat
-
-            state.openai_serving_chat = LeanHarmonyChat.adopt(state.openai_serving_chat)
-            self._lean = isinstance(state.openai_serving_chat, LeanHarmonyChat)
+            vllms, state.openai_serving_chat = state.openai_serving_chat, harmony.adopt(state.openai_serving_chat)
+            self._lean = state.openai_serving_chat is not vllms
         # vLLM's engine core does this for itself. Its front end reads variables for each token; looking one up takes microseconds.
         enable_envs_cache()
         return state

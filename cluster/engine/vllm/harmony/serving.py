@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
@@ -15,9 +14,6 @@ from vllm.sampling_params import SamplingParams
 
 from cluster.engine.vllm.harmony.chunks import ChoiceWriter
 from cluster.engine.vllm.harmony.deltas import HarmonySequence
-from cluster.engine.vllm.patches import PATCHED_VERSION
-
-logger = logging.getLogger("ossature.engine.harmony")
 
 
 class LeanChatRequest(ChatCompletionRequest):  # type: ignore[misc]  # vLLM is not typed
@@ -74,10 +70,7 @@ class LeanHarmonyChat(OpenAIServingChat):  # type: ignore[misc]  # vLLM is not t
 
     @classmethod
     def adopt(cls, serving: Any) -> Any:
-        """``serving`` (vLLM's) with the lean writer, or itself where that would not be the same: see the log for the reason."""
-        if reason := _obstacle(serving):
-            logger.warning("gpt-oss streams go through vLLM's own writer: %s", reason)
-            return serving
+        """``serving`` (vLLM's) with the lean writer. There must be no :func:`obstacle`."""
         lean = cls.__new__(cls)
         lean.__dict__.update(serving.__dict__)
         return lean
@@ -148,12 +141,8 @@ class _Choice:
         return self.writer.last(delta, reason)
 
 
-def _obstacle(serving: Any) -> str | None:
+def obstacle(serving: Any) -> str | None:
     """What keeps ``serving`` from being replaced, or ``None``."""
-    from vllm.version import __version__
-
-    if not __version__.startswith(PATCHED_VERSION):
-        return f"vLLM {__version__} is not {PATCHED_VERSION}x, for which the lean writer was made"
     if type(serving) is not OpenAIServingChat:
         return f"its chat serving class is {type(serving).__name__}"
     if serving.parser_cls is not HarmonyParser:

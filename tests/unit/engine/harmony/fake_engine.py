@@ -13,9 +13,8 @@ from vllm.v1.engine.exceptions import EngineDeadError
 
 from cluster.config.schema import ModelSettings
 from cluster.engine.contract import EngineRequest, Frame, Operation
-from cluster.engine.vllm import metered
+from cluster.engine.vllm import harmony, metered
 from cluster.engine.vllm.engine import VllmEngine
-from cluster.engine.vllm.harmony.serving import LeanHarmonyChat
 from tests.unit.engine.harmony.scripts import Script, Step, encoding
 
 PROMPT = [1, 2, 3]
@@ -127,7 +126,7 @@ class FakeEngine(VllmEngine):
         self.client = FakeEngineClient()
         chat = serving_chat(self.client)
         self._llm = self.client
-        self._serving = SimpleNamespace(openai_serving_chat=LeanHarmonyChat.adopt(chat) if lean else chat)
+        self._serving = SimpleNamespace(openai_serving_chat=harmony.adopt(chat) if lean else chat)
         self._lean = lean
 
     async def play(self, script: Script, request_id: str = "chatcmpl-1") -> list[Frame]:

@@ -10,6 +10,7 @@ from vllm.entrypoints.openai.chat_completion.serving import OpenAIServingChat
 from vllm.parser.harmony import HarmonyParser
 
 from cluster.engine.contract import EngineRequest, Operation
+from cluster.engine.vllm import harmony
 from cluster.engine.vllm.harmony.deltas import HarmonySequence, end_tokens, special_tokens
 from cluster.engine.vllm.harmony.serving import LeanChatRequest, LeanHarmonyChat
 from cluster.engine.vllm.requests import to_vllm
@@ -60,13 +61,13 @@ def test_whole_answers_completions_and_other_models_are_vllms() -> None:
 
 def test_vllms_class_is_taken_over_with_all_its_settings() -> None:
     chat = serving_chat(FakeEngineClient())
-    lean = LeanHarmonyChat.adopt(chat)
+    lean = harmony.adopt(chat)
     assert type(lean) is LeanHarmonyChat
     assert vars(lean) == vars(chat)
 
 
 def refuses(chat: Any, caplog: pytest.LogCaptureFixture) -> str:
-    assert LeanHarmonyChat.adopt(chat) is chat
+    assert harmony.adopt(chat) is chat
     return caplog.text
 
 
