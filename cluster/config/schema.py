@@ -236,6 +236,11 @@ class ModelSettings(Section):
     health_check_period_s: float = Field(2.0, gt=0, description="Seconds between health checks of a replica.")
     health_check_timeout_s: float = Field(30.0, gt=0, description="Seconds after which an unanswered health check has failed.")
     placement: PlacementSettings = Field(default_factory=PlacementSettings, description="Resources of one replica.")
+    harmony_front_end: Literal["lean", "vllm"] = Field(
+        "lean",
+        description="What writes the chat streams of gpt-oss models: `lean`, for a fraction of the processor time, or `vllm`, its "
+        "serving class as it is. Clients see no difference. Other models' streams are always vLLM's.",
+    )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the engine's processes.")
     engine: dict[str, Any] = Field(
         default_factory=dict,

@@ -50,10 +50,13 @@ class EngineReplica:
     def _vllm(self, rank: int) -> Engine:
         from cluster.engine.vllm.engine import VllmEngine
 
-        return VllmEngine(self._model, rank=rank, on_phase=self._phase_ended)
+        return VllmEngine(self._model, rank=rank, on_phase=self._phase_ended, on_stream=self._stream_begun)
 
     def _phase_ended(self, report: PhaseReport) -> None:
         self._observer.cold_start_phase(self._model.id, report.phase, report.seconds)
+
+    def _stream_begun(self, front_end: str) -> None:
+        self._observer.stream_begun(self._model.id, front_end)
 
     async def start(self) -> None:
         """Load the model and warm it up. Raises when the engine can't serve."""

@@ -64,6 +64,9 @@ class _Observer:
     def engine_died(self, model: str) -> None:
         self._metrics.engine_died(model)
 
+    def stream_begun(self, model: str, front_end: str) -> None:
+        self._metrics.stream_begun(model, front_end)
+
 
 class ServedEngine(EngineReplica):
     """One replica of an ``engine:<model>`` deployment."""

@@ -155,6 +155,14 @@ ENGINE_DEATHS = Metric(
     labels=("model",),
     example="increase(ossature_engine_deaths_total[1h]) > 0",
 )
+ENGINE_STREAMS = Metric(
+    "ossature_engine_streams_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Streamed answers that an engine began, by what writes them: `lean` (gpt-oss chats) or `vllm` (vLLM's serving classes).",
+    labels=("model", "front_end"),
+    example="sum by (model, front_end) (rate(ossature_engine_streams_total[5m]))",
+)
 DISCONNECTS = Metric(
     "ossature_client_disconnects_total",
     Kind.COUNTER,
@@ -248,6 +256,7 @@ ALL: tuple[Metric, ...] = (
     CROSS_ORG_HITS,
     ISOLATION_JUDGED,
     ENGINE_DEATHS,
+    ENGINE_STREAMS,
     DISCONNECTS,
     REPLICAS_READY,
     COLD_START,

@@ -20,6 +20,7 @@ TOKEN_KINDS = ("prompt", "cached", "shown_cached", "completion")
 RETRY_REASONS = frozenset({"replica_lost", "engine_dead"})
 AUTH_REASONS = frozenset({"missing", "malformed", "unknown", "wrong_organization", "wrong_project", "unavailable"})
 COLD_START_PHASES = frozenset({"import", "processes", "load_weights", "kv_cache", "serving", "warm_up"})
+FRONT_ENDS = frozenset({"lean", "vllm"})
 
 ORGANIZATIONS_FILE = "organizations"
 
@@ -132,6 +133,7 @@ MEANINGS: dict[str, str] = {
     "code": f"{_listed(OK, CANCELLED, *sorted(error_codes()))}; `{OTHER}` for anything else",
     "kind": _listed(*TOKEN_KINDS),
     "outcome": _listed(*sorted(AFFINITIES)),
+    "front_end": f"what writes a stream: {_listed(*sorted(FRONT_ENDS))}",
     "reason": f"of a retry: {_listed(*sorted(RETRY_REASONS), OTHER)}; of a refused key: {_listed(*sorted(AUTH_REASONS), OTHER)}",
     "phase": _listed(*sorted(COLD_START_PHASES), OTHER),
     "version": "version of Ossature",
