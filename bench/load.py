@@ -1,4 +1,4 @@
-"""A load generator for streamed chat completions over HTTP/1.1: a fixed number of requests in flight, cheap enough to share a machine.
+"""A load generator for streamed chat completions over HTTP/1.1: so many requests in flight, at a cost that leaves the machine free.
 
 It reads what the measurements need (first event, events, the closing usage, the end) from the raw bytes and keeps none of them.
 """

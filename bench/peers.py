@@ -76,7 +76,7 @@ def install(peer: Peer, *, newest: bool = False) -> str:
 
 def main() -> int:
     """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.peers", description="Install the programs that `make bench` compares with.")
+    parser = argparse.ArgumentParser(prog="python -m bench.peers", description="Install what `make bench` compares with.")
     parser.add_argument("--only", action="append", choices=[peer.distribution for peer in PEERS], help="this one (repeatable)")
     parser.add_argument("--upgrade", action="store_true", help="the newest version that resolves instead of the pinned one")
     options = parser.parse_args()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,30 +41,46 @@ def parse_stat(text: str) -> tuple[int, float]:
     return int(fields[19]), (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
-def marked(value: str, proc: Path = _PROC) -> list[int]:
-    """Ids of the processes that carry the mark with this value."""
-    wanted = f"{MARK}={value}".encode()
+def family(root: int, mark: str, proc: Path = _PROC) -> set[int]:
+    """Ids of the process ``root``, of all that carry the mark, and of all their descendants.
+
+    Both ways are needed: some programs write their title over their environment, others' children lose their parent.
+    """
+    children: defaultdict[int, list[int]] = defaultdict(list)
+    wanted = f"{MARK}={mark}".encode()
     found = []
     for entry in proc.iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
+            pid = int(entry.name)
+            children[_parent((entry / "stat").read_text())].append(pid)
+            if pid == root or wanted in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(pid)
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # ended meanwhile, or of another user
-    return found
+    members: set[int] = set()
+    while found:
+        pid = found.pop()
+        if pid not in members:
+            members.add(pid)
+            found += children[pid]
+    return members
+
+
+def _parent(stat: str) -> int:
+    return int(stat.rpartition(")")[2].split()[1])
 
 
 def title(pid: int, proc: Path = _PROC) -> str:
     """The command line, or the title that the process has given itself."""
-    return (proc / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return (proc / str(pid) / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace").strip()
 
 
-def snapshot(value: str, classify: Classify, proc: Path = _PROC) -> Snapshot:
-    """Processor time so far of every process with this mark."""
+def snapshot(pids: Iterable[int], classify: Classify, proc: Path = _PROC) -> Snapshot:
+    """Processor time so far of each of these processes."""
     times: dict[tuple[int, int], ProcessTime] = {}
-    for pid in marked(value, proc):
+    for pid in pids:
         try:
             started, cpu_s = parse_stat((proc / str(pid) / "stat").read_text())
             times[pid, started] = ProcessTime(classify(title(pid, proc)), cpu_s)

@@ -53,6 +53,10 @@ class Program:
                 raise Unavailable(f"{self.name} {reason}: {self.last_words()}")
             time.sleep(_POLL_S)
 
+    def processes(self) -> set[int]:
+        """Ids of all its processes that run now."""
+        return procfs.family(self._process.pid, self.mark)
+
     def last_words(self) -> str:
         """The end of its log, on one line."""
         lines = self.log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
@@ -60,6 +64,7 @@ class Program:
 
     def stop(self, grace_s: float = 30.0) -> None:
         """Ask the program to end, then end whatever of it is left."""
+        family = procfs.snapshot(self.processes(), str)
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -67,11 +72,15 @@ class Program:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for pid in procfs.marked(self.mark):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        # By id and start time: an id that is free again may be somebody else's by now.
+        late = self.processes()
+        left = procfs.snapshot(late | {pid for pid, _ in family}, str)
+        for pid, started in left:
+            if (pid, started) in family or pid in late:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
 
 
 def free_ports(count: int) -> list[int]:

@@ -17,7 +17,9 @@ class Answer:
         self._reasoning = tokens // 3
         self._model = model
         self._request_id = request_id
-        envelope = f'{{"id":"{request_id}","object":"chat.completion.chunk","created":{CREATED_UNIX_S},"model":"{model}","choices":['
+        envelope = (
+            f'{{"id":"{request_id}","object":"chat.completion.chunk","created":{CREATED_UNIX_S},"model":"{model}","choices":['
+        )
         self._head = f'{envelope}{{"index":0,"delta":{{'.encode()
         self._envelope = envelope.encode()
 

@@ -7,13 +7,13 @@ import json
 import shutil
 import sys
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.fakes.worker import MODEL
-from bench.live.stack import BACKGROUND, CORE, FRONT_END, ROUTER, Running
+from bench.live.stack import BACKGROUND, CORE, FRONT_END, ROUTER, Fleet, Running
 from bench.load import Target
 from bench.programs import FOLDER, Program, free_ports
 from cluster.config.schema import RelaySettings
@@ -42,7 +42,7 @@ class Cluster(Program):
         folder = FOLDER / "run" / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
-        http, grpc, metrics, *direct = free_ports(3)
+        http, grpc, metrics = free_ports(3)
         config = {
             "data_dir": str(folder / "data"),
             "http": {"port": http},
@@ -61,8 +61,9 @@ class Cluster(Program):
         self.wait_until(endpoints.exists, timeout_s)
         self.endpoints = json.loads(endpoints.read_text())
 
-    def target(self) -> Target:
-        return Target(self.endpoints["http"], {"authorization": f"Bearer {self.endpoints['api_key']}"})
+    def running(self, model: str) -> Running:
+        target = Target(self.endpoints["http"], {"authorization": f"Bearer {self.endpoints['api_key']}"})
+        return Running(target, model, importlib.metadata.version("ossature"), [(self, classify)], own=self)
 
     def stop(self, grace_s: float = _STOP_GRACE_S) -> None:
         super().stop(grace_s)
@@ -94,17 +95,17 @@ class FakeEngines:
     def title(self) -> str:
         return f"Ossature ({self.relay})"
 
-    def start(self, workers: Sequence[str], fleet: Program) -> Running:
+    def start(self, fleet: Fleet) -> Running:
         model = {
             "id": MODEL,
             "source": MODEL,
-            "replicas": len(workers),
+            "replicas": len(fleet.urls),
             "max_ongoing_requests": 512,
             "placement": {"cpus_per_worker": 0.1},
         }
         settings = {"ray": {"num_cpus": 2}, "relay": {"kind": self.relay}, "models": [model]}
         cluster = Cluster(self.name, settings, fake=True)
-        return Running(cluster.target(), cluster, classify, MODEL, importlib.metadata.version("ossature"))
+        return cluster.running(MODEL)
 
 
 OSSATURE = tuple(FakeEngines(relay) for relay in sorted(RELAYS, key=lambda kind: kind != DEFAULT_RELAY))

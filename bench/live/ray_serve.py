@@ -1,16 +1,15 @@
-"""Rows that are Ray Serve's own streaming: an ingress deployment that relays a streaming handle, an item a token, as its guide has it."""
+"""Rows that are Ray Serve's own streaming: an ingress that relays a streaming handle, an item a token, as its guide shows it."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.fakes.worker import MODEL
 from bench.live.ossature import ray_port_ranges
-from bench.live.stack import BACKGROUND, FRONT_END, ROUTER, Running
+from bench.live.stack import BACKGROUND, FRONT_END, ROUTER, Fleet, Running
 from bench.load import Target
 from bench.programs import Program, answers, free_ports
 
@@ -47,7 +46,7 @@ class RayServe:
     def title(self) -> str:
         return f"Ray Serve handle, {'throughput-optimized' if self.optimized else 'default mode'}"
 
-    def start(self, workers: Sequence[str], fleet: Program) -> Running:
+    def start(self, fleet: Fleet) -> Running:
         port, *spare = free_ports(5)
         environment = ray_port_ranges(self.name) | {
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -60,11 +59,11 @@ class RayServe:
         environment |= {f"RAY_SERVE_{name}": str(number) for name, number in zip(names, spare, strict=True)}
         if self.optimized:
             environment |= _OPTIMIZED
-        command = [sys.executable, "-m", "bench.live.ray_serve_app", "--port", str(port), "--replicas", str(len(workers))]
+        command = [sys.executable, "-m", "bench.live.ray_serve_app", "--port", str(port), "--replicas", str(len(fleet.urls))]
         program = Program(self.name, command, environment)
         target = Target(f"http://127.0.0.1:{port}")
         program.wait_until(lambda: answers(f"{target.url}/v1/models"), _START_TIMEOUT_S)
-        return Running(target, program, classify, MODEL, importlib.metadata.version("ray"))
+        return Running(target, MODEL, importlib.metadata.version("ray"), [(program, classify)], own=program)
 
 
 RAY_SERVE = (RayServe(optimized=False), RayServe(optimized=True))

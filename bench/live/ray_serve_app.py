@@ -10,6 +10,7 @@ import itertools
 import signal
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
 import ray
 from fastapi import FastAPI, Request
@@ -23,13 +24,12 @@ from bench.fakes.worker import MODEL
 from cluster.engine.contract import EngineRequest, Operation
 
 NAME = "bench"
-_MAX_ONGOING = 1000
+_OPTIONS: dict[str, Any] = {"max_ongoing_requests": 1000, "ray_actor_options": {"num_cpus": 0.1}}
 api = FastAPI()
 
 
-@serve.deployment(max_ongoing_requests=_MAX_ONGOING, ray_actor_options={"num_cpus": 0.1})
 class Worker:
-    async def __init__(self) -> None:
+    async def __init__(self) -> None:  # type: ignore[misc]  # Ray Serve awaits it
         self._engine = FakeEngine(MODEL)
         await self._engine.start()
         self._ids = itertools.count(1)
@@ -41,11 +41,10 @@ class Worker:
             if frame.payloads:
                 yield "".join(f"data: {payload.decode()}\n\n" for payload in frame.payloads)
             if frame.usage is not None:
-                yield 'data: {"choices":[],"usage":{"completion_tokens":%d}}\n\ndata: [DONE]\n\n' % frame.usage.completion_tokens
+                usage = f'{{"completion_tokens":{frame.usage.completion_tokens}}}'
+                yield f'data: {{"choices":[],"usage":{usage}}}\n\ndata: [DONE]\n\n'
 
 
-@serve.deployment(max_ongoing_requests=_MAX_ONGOING, ray_actor_options={"num_cpus": 0.1})
-@serve.ingress(api)
 class Ingress:
     def __init__(self, workers: DeploymentHandle) -> None:
         self._workers = workers.options(stream=True)
@@ -68,7 +67,9 @@ def main() -> None:
     stop = threading.Event()
     ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=128 << 20, log_to_driver=False)
     serve.start(http_options=HTTPOptions(host="127.0.0.1", port=options.port))
-    serve.run(Ingress.bind(Worker.options(num_replicas=options.replicas).bind()), name=NAME, route_prefix="/")
+    workers: Any = serve.deployment(Worker).options(num_replicas=options.replicas, **_OPTIONS)
+    ingress: Any = serve.deployment(serve.ingress(api)(Ingress)).options(**_OPTIONS)
+    serve.run(ingress.bind(workers.bind()), name=NAME, route_prefix="/")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     stop.wait()

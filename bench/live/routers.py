@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.fakes.worker import MODEL
-from bench.live.stack import ROUTER, Running
+from bench.live.stack import ROUTER, Fleet, Running
 from bench.load import Target
 from bench.peers import LITELLM, SGLANG_ROUTER, SMG, VLLM_ROUTER, Peer
 from bench.programs import FOLDER, Program, answers, free_ports
@@ -32,8 +31,8 @@ class BareWorker:
     title: str = "bare worker"
     peer: bool = False
 
-    def start(self, workers: Sequence[str], fleet: Program) -> Running:
-        return Running(Target(workers[0]), fleet, lambda _: "front end", MODEL, importlib.metadata.version("uvloop"))
+    def start(self, fleet: Fleet) -> Running:
+        return Running(Target(fleet.urls[0]), MODEL, "", [(fleet.program, fleet.classify)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +47,19 @@ class Router:
     headers: Mapping[str, str] = field(default_factory=dict)
     peer: bool = True
 
-    def start(self, workers: Sequence[str], fleet: Program, model: str = MODEL) -> Running:
+    def start(self, fleet: Fleet, model: str = MODEL) -> Running:
+        """``model``: the name that requests carry."""
         port, spare = free_ports(2)
-        program = Program(self.name, self.command(workers, port, spare), _PLAIN | self.environment)
+        program = Program(self.name, self.command(fleet.urls, port, spare), {**_PLAIN, **self.environment})
         target = Target(f"http://127.0.0.1:{port}", self.headers)
         # Ready for requests, not only up: some routers answer while they still look at their workers.
         program.wait_until(lambda: answers(f"{target.url}/v1/models", self.headers), _START_TIMEOUT_S)
-        return Running(target, program, lambda _: ROUTER, model, self.distribution.installed_version() or "", fleet)
+        programs = [(program, _all_of_it_routes), (fleet.program, fleet.classify)]
+        return Running(target, model, self.distribution.installed_version() or "", programs, own=program)
+
+
+def _all_of_it_routes(_title: str) -> str:
+    return ROUTER
 
 
 def _sglang_router(workers: Sequence[str], port: int, spare: int) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from bench import procfs
@@ -22,33 +22,49 @@ BACKGROUND = "background"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A started row. ``classify`` sorts the program's processes into the groups above."""
+    """A started row. ``programs``: what its requests pass through, each with what sorts its processes into the groups above.
+
+    ``own``: the program that was started for this row alone, if there is one.
+    """
 
     target: Target
-    program: Program
-    classify: procfs.Classify
     model: str
-    version: str = ""
-    #: The process that made the tokens for this row, where it is not one of the program's own.
-    workers: Program | None = field(default=None)
+    version: str
+    programs: Sequence[tuple[Program, procfs.Classify]]
+    own: Program | None = None
 
     def snapshot(self) -> procfs.Snapshot:
-        own = procfs.snapshot(self.program.mark, self.classify)
-        if self.workers is None:
-            return own
-        return {**own, **procfs.snapshot(self.workers.mark, lambda _: FRONT_END)}
+        times: dict[tuple[int, int], procfs.ProcessTime] = {}
+        for program, classify in self.programs:
+            times |= procfs.snapshot(program.processes(), classify)
+        return times
 
     def stop(self) -> None:
-        self.program.stop()
+        if self.own is not None:
+            self.own.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The workers that all rows share: one program, its URLs, and what sorts its processes."""
+
+    program: Program
+    urls: Sequence[str]
+    classify: procfs.Classify
 
 
 class Stack(Protocol):
     """How to start one row. ``name`` is what ``--only`` takes; ``peer``: whether it is one to be compared with."""
 
-    name: str
-    title: str
-    peer: bool
+    @property
+    def name(self) -> str: ...
 
-    def start(self, workers: Sequence[str], fleet: Program) -> Running:
-        """Start it in front of the workers' URLs (``fleet`` is their program). Raises :class:`~bench.programs.Unavailable`."""
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def peer(self) -> bool: ...
+
+    def start(self, fleet: Fleet) -> Running:
+        """Start it in front of the workers. Raises :class:`~bench.programs.Unavailable`."""
         ...
