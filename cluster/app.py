@@ -90,4 +90,4 @@ def _engine(
 
 
 def _router_arguments(routing: RoutingSettings) -> dict[str, Any]:
-    return {"load_factor": routing.load_factor}
+    return {"policy": routing.policy, "load_factor": routing.load_factor}
