@@ -37,11 +37,12 @@ class Phase:
     prompts: tuple[str, ...] = ()
 
 
-STREAMS = Phase("streams", Profile(ttft_us=10_000, step_us=10_000, tokens=200), in_flight=64, requests=64)
-ALONE = Phase("first byte, 1 in flight", Profile(ttft_us=2_000, step_us=1_000, tokens=2), in_flight=1, requests=100)
-CROWD = Phase("first byte, 32 in flight", Profile(ttft_us=20_000, step_us=20_000, tokens=32), in_flight=32, requests=128)
-SMALL = Phase("requests of 600 B", Profile(ttft_us=0, step_us=1_000, tokens=1), in_flight=16, duration_s=1.5)
-LARGE = Phase("requests of 600 KB", Profile(ttft_us=0, step_us=1_000, tokens=1), 4, prompt_bytes=600_000, duration_s=1.5)
+# By duration: a quick row sends many requests in it, a slow one its first wave.
+STREAMS = Phase("streams", Profile(ttft_us=10_000, step_us=10_000, tokens=100), in_flight=64, duration_s=1.5)
+ALONE = Phase("first byte, 1 in flight", Profile(ttft_us=2_000, step_us=1_000, tokens=2), in_flight=1, duration_s=1.0)
+CROWD = Phase("first byte, 32 in flight", Profile(ttft_us=20_000, step_us=20_000, tokens=16), in_flight=32, duration_s=1.5)
+SMALL = Phase("requests of 600 B", Profile(ttft_us=0, step_us=1_000, tokens=1), in_flight=16, duration_s=1.0)
+LARGE = Phase("requests of 600 KB", Profile(ttft_us=0, step_us=1_000, tokens=1), 4, prompt_bytes=600_000, duration_s=1.0)
 FAKE_ENGINE_PHASES = (STREAMS, ALONE, CROWD, SMALL, LARGE)
 
 #: Questions that the demo model knows, so that it speaks proper Harmony: reasoning first, then an answer.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvloop
@@ -34,8 +34,13 @@ def start_fake_workers(count: int = _WORKERS) -> Fleet:
     return Fleet(program, urls, lambda _: FRONT_END)
 
 
-def compare(stacks: Sequence[Stack], fleet: Fleet, phases: Sequence[Phase], rounds: int) -> list[Row]:
-    """Start the rows, measure them in turns, end them. A row that fails is kept, with the reason instead of figures."""
+def compare(
+    stacks: Sequence[Stack], fleet: Fleet, phases: Sequence[Phase], rounds: int, between: Callable[[], None] = lambda: None
+) -> list[Row]:
+    """Start the rows, measure them in turns, end them. A row that fails is kept, with the reason instead of figures.
+
+    ``between`` is called between two rounds.
+    """
     rows = {stack.name: Row(stack.name, stack.title, stack.peer) for stack in stacks}
     running: dict[str, Running] = {}
     try:
@@ -51,6 +56,8 @@ def compare(stacks: Sequence[Stack], fleet: Fleet, phases: Sequence[Phase], roun
             say(f"{stack.name}: up after {time.monotonic() - began_s:.1f} s")
         time.sleep(_SETTLE_S)
         for number in range(1, rounds + 1):
+            if number > 1:
+                between()
             for name in list(running):
                 try:
                     rows[name].rounds.append(one_round(running[name], phases))

@@ -7,8 +7,11 @@ client's socket.
 from __future__ import annotations
 
 import importlib.metadata
+import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -33,16 +36,19 @@ def recipe() -> dict[str, Any]:
     return model | {"max_ongoing_requests": 2 * _MAX_NUM_SEQS, "engine": model["engine"] | {"max_num_seqs": _MAX_NUM_SEQS}}
 
 
-def start_api_server() -> Fleet:
-    """vLLM's own API server with the recipe's engine arguments. Raises ``Unavailable``."""
-    model = recipe()
+def start_api_server(model: Mapping[str, Any], timeout_s: float = _START_TIMEOUT_S) -> Fleet:
+    """vLLM's own API server with the engine arguments of a model entry. Raises ``Unavailable``."""
     (port,) = free_ports(1)
-    command = [str(ROOT / ".venv" / "bin" / "vllm"), "serve", str(ROOT / model["source"]), "--served-model-name", model["id"]]
-    command += ["--host", "127.0.0.1", "--port", str(port), *arguments(model["engine"])]
-    program = Program("vllm", command, model["environment"])
+    program = Program("vllm", api_server_command(model, port), model.get("environment"))
     url = f"http://127.0.0.1:{port}"
-    program.wait_until(lambda: answers(f"{url}/health"), _START_TIMEOUT_S)
+    program.wait_until(lambda: answers(f"{url}/health"), timeout_s)
     return Fleet(program, [url], classify_api_server)
+
+
+def api_server_command(model: Mapping[str, Any], port: int) -> list[str]:
+    """The command line of ``vllm serve`` for a model entry."""
+    command = [str(Path(sys.executable).parent / "vllm"), "serve", str(model["source"]), "--served-model-name", str(model["id"])]
+    return [*command, "--host", "127.0.0.1", "--port", str(port), *arguments(model["engine"])]
 
 
 def arguments(engine: Mapping[str, Any]) -> list[str]:
@@ -53,7 +59,7 @@ def arguments(engine: Mapping[str, Any]) -> list[str]:
         if isinstance(value, bool):
             words.append(option if value else "--no-" + option[2:])
         else:
-            words += [option, str(value)]
+            words += [option, json.dumps(value) if isinstance(value, dict) else str(value)]
     return words
 
 
