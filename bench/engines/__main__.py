@@ -21,6 +21,7 @@ from bench.arithmetic import ratio
 from bench.engines.drive import one_by_one, open_loop, summary
 from bench.engines.tenants import organization_keys
 from bench.engines.workload import BYTES_PER_TOKEN, Workload, first_asks, schedule
+from bench.exclusive import Exclusive
 from bench.live.ossature import Cluster
 from bench.live.run import say
 from bench.programs import ROOT, Unavailable
@@ -121,6 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, help="arrivals a second instead")
     parser.add_argument("--seed", type=int, default=default.seed, help="default: %(default)s")
     parser.add_argument("--json", type=Path, help="where to write everything (default: a new file in .bench/results)")
+    parser.add_argument("--lock", type=Path, help="lock file to hold, where several measurements share a machine")
+    parser.add_argument("--lock-s", type=float, default=300.0, help="give it away between policies after so many seconds")
     options = parser.parse_args(argv)
     workload = Workload(
         organizations=options.organizations,
@@ -143,8 +146,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     results: dict[str, dict[str, Any]] = {}
     try:
         model = model_settings(options.engines, options.layers, result["capacity_tokens_per_engine"])
-        for policy in options.policy or DEFAULT_POLICIES:
-            results[policy], rate = run_policy(policy, model, workload, rate, options.load)
+        with Exclusive(options.lock, options.lock_s) as exclusive:
+            for policy in options.policy or DEFAULT_POLICIES:
+                exclusive.pause()
+                results[policy], rate = run_policy(policy, model, workload, rate, options.load)
     except Unavailable as reason:
         say(str(reason))
         if not results:
