@@ -25,7 +25,7 @@ import yaml
 
 from bench import procfs, record
 from bench.arithmetic import median, per_token_us, quantile, ratio
-from bench.live.ossature import DEFAULT_RELAY, RELAYS, Cluster
+from bench.live.ossature import DEFAULT_RELAY, RELAY_SETTING, RELAYS, Cluster
 from bench.live.run import say
 from bench.live.stack import CORE, FRONT_END, ROUTER, Running
 from bench.live.vllm import ApiServer, api_server_command, start_api_server
@@ -80,7 +80,7 @@ def cluster_settings(entry: Mapping[str, Any], relay: str) -> dict[str, Any]:
     """The cluster's configuration around that entry: limits out of the way, all else as always."""
     in_flight = entry["max_ongoing_requests"]
     return {
-        "relay": {"kind": relay},
+        "relay": {RELAY_SETTING: relay},
         "gateway": {"num_cpus": 1, "max_ongoing_requests": in_flight},
         "admission": {"max_concurrent_requests_per_organization": in_flight},
         "models": [dict(entry)],

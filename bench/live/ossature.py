@@ -20,8 +20,10 @@ from cluster.config.schema import RelaySettings
 
 _START_TIMEOUT_S = 300.0
 _STOP_GRACE_S = 60.0
-RELAYS: tuple[str, ...] = typing.get_args(RelaySettings.model_fields["kind"].annotation)
-DEFAULT_RELAY: str = RelaySettings.model_fields["kind"].default
+#: The setting that chooses the relay: the one that can be `handle`.
+RELAY_SETTING = next(name for name, field in RelaySettings.model_fields.items() if "handle" in typing.get_args(field.annotation))
+RELAYS: tuple[str, ...] = typing.get_args(RelaySettings.model_fields[RELAY_SETTING].annotation)
+DEFAULT_RELAY: str = RelaySettings.model_fields[RELAY_SETTING].default
 
 
 def classify(title: str) -> str:
@@ -103,7 +105,7 @@ class FakeEngines:
             "max_ongoing_requests": 512,
             "placement": {"cpus_per_worker": 0.1},
         }
-        settings = {"ray": {"num_cpus": 2}, "relay": {"kind": self.relay}, "models": [model]}
+        settings = {"ray": {"num_cpus": 2}, "relay": {RELAY_SETTING: self.relay}, "models": [model]}
         cluster = Cluster(self.name, settings, fake=True)
         return cluster.running(MODEL)
 

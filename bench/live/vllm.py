@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from bench.live.ossature import DEFAULT_RELAY, Cluster, classify
+from bench.live.ossature import DEFAULT_RELAY, RELAY_SETTING, Cluster, classify
 from bench.live.routers import ROUTERS, Router
 from bench.live.stack import Fleet, Running
 from bench.load import Target
@@ -119,7 +119,7 @@ class Ossature:
         return f"Ossature ({self.relay}), engine and all"
 
     def start(self, fleet: Fleet) -> Running:
-        settings = {"ray": {"num_cpus": 2}, "relay": {"kind": self.relay}, "models": [recipe()]}
+        settings = {"ray": {"num_cpus": 2}, "relay": {RELAY_SETTING: self.relay}, "models": [recipe()]}
         return Cluster(f"{self.name}-vllm", settings, fake=False, timeout_s=_START_TIMEOUT_S).running(self.model)
 
 
