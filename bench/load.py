@@ -77,12 +77,20 @@ class Connection(asyncio.Protocol):
     """One client connection, one request at a time."""
 
     def __init__(self) -> None:
-        self._waiter: asyncio.Future[Sample] | None = None
         self._transport: asyncio.Transport | None = None
+        # Of the request in flight: who waits for it, its answer's head, the end of what has come, whether `[DONE]` was in it.
+        self._waiter: asyncio.Future[Sample] | None = None
+        self._head: bytes | None = None
+        self._tail = b""
+        self._done = False
 
     @property
     def usable(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
@@ -91,9 +99,7 @@ class Connection(asyncio.Protocol):
         """Raises ``Refused``, ``ConnectionError`` or ``TimeoutError``; the connection is closed then."""
         assert self._transport is not None
         self._waiter = asyncio.get_running_loop().create_future()
-        self._head: bytes | None = None
-        self._tail = b""
-        self._done = False
+        self._head, self._tail, self._done = None, b"", False
         self._transport.write(request)
         self._sample = Sample(time.perf_counter())
         try:
@@ -174,8 +180,8 @@ class Client:
             outcome.failures.append(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
-        if self._connection is not None and self._connection._transport is not None:
-            self._connection._transport.close()
+        if self._connection is not None:
+            self._connection.close()
 
 
 async def closed_loop(
