@@ -100,8 +100,8 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._waiter = asyncio.get_running_loop().create_future()
         self._head, self._tail, self._done = None, b"", False
-        self._transport.write(request)
         self._sample = Sample(time.perf_counter())
+        self._transport.write(request)
         try:
             return await asyncio.wait_for(self._waiter, timeout_s)
         except BaseException:

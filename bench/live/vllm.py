@@ -18,7 +18,7 @@ import yaml
 
 from bench.live.ossature import DEFAULT_RELAY, RELAY_SETTING, Cluster, classify
 from bench.live.routers import ROUTERS, Router
-from bench.live.stack import Fleet, Running
+from bench.live.stack import CORE, FRONT_END, Fleet, Running
 from bench.load import Target
 from bench.programs import ROOT, Program, Unavailable, answers, free_ports
 
@@ -65,8 +65,7 @@ def arguments(engine: Mapping[str, Any]) -> list[str]:
 
 def classify_api_server(title: str) -> str:
     """The engine core has a process of its own; the rest is the API server."""
-    group = classify(title)
-    return "front end" if group == "background" else group
+    return CORE if classify(title) == CORE else FRONT_END
 
 
 @dataclass(frozen=True, slots=True)
