@@ -38,10 +38,10 @@ def metrics_directory(config: ClusterConfig) -> Path:
     return config.data_dir / "metrics"
 
 
-def build(config: ClusterConfig) -> Application:
-    """The application of a prepared configuration (``runtime.preparation``)."""
+def build(config: ClusterConfig, engine_replica: type[ServedEngine] = ServedEngine) -> Application:
+    """The application of a prepared configuration (``runtime.preparation``). ``engine_replica``: what hosts the engines."""
     environment = {"PROMETHEUS_MULTIPROC_DIR": str(metrics_directory(config))}
-    engines = {model.id: _engine(model, config, environment) for model in config.models}
+    engines = {model.id: _engine(engine_replica, model, config, environment) for model in config.models}
     gateway = serve.deployment(serve.ingress()(Gateway)).options(
         name=GATEWAY,
         num_replicas=config.gateway.replicas,
@@ -55,7 +55,9 @@ def build(config: ClusterConfig) -> Application:
     return gateway.bind(config, engines)
 
 
-def _engine(model: ModelSettings, config: ClusterConfig, environment: dict[str, str]) -> Application:
+def _engine(
+    engine_replica: type[ServedEngine], model: ModelSettings, config: ClusterConfig, environment: dict[str, str]
+) -> Application:
     placement = place(model)
     actor: dict[str, Any] = {
         "num_cpus": placement.num_cpus,
@@ -66,7 +68,7 @@ def _engine(model: ModelSettings, config: ClusterConfig, environment: dict[str, 
     options: dict[str, Any] = {}
     if placement.bundles:
         options = {"placement_group_bundles": placement.bundles, "placement_group_strategy": placement.strategy}
-    deployment = serve.deployment(ServedEngine).options(
+    deployment = serve.deployment(engine_replica).options(
         name=engine_deployment_name(model.id),
         num_replicas=model.replicas,
         max_ongoing_requests=model.max_ongoing_requests,
@@ -88,4 +90,4 @@ def _engine(model: ModelSettings, config: ClusterConfig, environment: dict[str, 
 
 
 def _router_arguments(routing: RoutingSettings) -> dict[str, Any]:
-    return {"load_factor": routing.load_factor}
+    return {"policy": routing.policy, "load_factor": routing.load_factor}

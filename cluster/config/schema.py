@@ -175,6 +175,11 @@ class PromptCacheSettings(Section):
 class RoutingSettings(Section):
     """Which replica answers a request."""
 
+    policy: Literal["affinity", "least_load", "power_of_two", "round_robin", "random"] = Field(
+        "affinity",
+        description="How a replica is chosen: `affinity` looks for one that has the prompt's beginning cached; the others do "
+        "not, and are there to be compared with.",
+    )
     load_factor: float = Field(
         1.25, ge=1.0, le=4.0, description="A replica is eligible while its load is at most this factor times the mean."
     )

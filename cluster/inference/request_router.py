@@ -16,7 +16,7 @@ from typing import Any, cast
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
 from cluster.relay import replicas as replica_view
-from cluster.routing.policies import LeastLoaded, PrefixAffinity
+from cluster.routing.policies.by_name import AFFINITY, policy_by_name
 from cluster.routing.policy import Candidate
 from cluster.routing.slow_start import ramp_weight
 from cluster.routing.ticket import Affinity, RouteTicket
@@ -35,7 +35,7 @@ class _Seat(Candidate):
 
 
 class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
-    """Orders replicas by ``PrefixAffinity`` for the :class:`RouteTicket` in the call's keyword argument ``ticket``.
+    """Orders replicas by the configured policy for the :class:`RouteTicket` in the call's keyword argument ``ticket``.
 
     Calls without a ticket go by least load. On routing the ticket gets ``replica_id``, ``rank``, ``affinity`` and ``decision_s``;
     the caller reads them from the object it passed in, since the router runs in its process.
@@ -49,9 +49,11 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
     #: Steady clock, in seconds.
     clock: Callable[[], float] = staticmethod(time.monotonic)
 
-    def initialize_state(self, load_factor: float = DEFAULT_LOAD_FACTOR, slow_start_s: float = DEFAULT_SLOW_START_S) -> None:
-        """Called by Serve with ``request_router_kwargs``, before the first replica is known."""
-        self._policy = PrefixAffinity(load_factor, LeastLoaded())
+    def initialize_state(
+        self, policy: str = AFFINITY, load_factor: float = DEFAULT_LOAD_FACTOR, slow_start_s: float = DEFAULT_SLOW_START_S
+    ) -> None:
+        """Called by Serve with ``request_router_kwargs``, before the first replica is known. ``policy``: as ``routing.policy``."""
+        self._policy = policy_by_name(policy, load_factor)
         self._slow_start_s = slow_start_s
         self._seats: dict[str, _Seat] = {}
         self._warming: list[_Seat] = []
