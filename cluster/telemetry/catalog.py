@@ -203,15 +203,16 @@ RELAY_CHANNELS = Metric(
     "ossature_relay_channels",
     Kind.GAUGE,
     Source.GATEWAY,
-    "Channels of engine replicas that the node's gateways hold open (relay `stepped`); each replica opens one with its first answer.",
+    "Channels of engine replicas that the node's gateways hold open (relay `stepped`); each replica opens one with its "
+    "first answer.",
     example="sum(ossature_relay_channels)",
 )
 RELAY_CONNECTIONS = Metric(
     "ossature_relay_connections_total",
     Kind.COUNTER,
     Source.GATEWAY,
-    "Connections of engine replicas to gateways: `first` of a replica's life, `again` after a loss, `refused` without a valid proof "
-    "or for an earlier life of the gateway.",
+    "Connections of engine replicas to gateways: `first` of a replica's life, `again` after a loss, `refused` without a valid "
+    "proof or for an earlier life of the gateway.",
     labels=("outcome",),
     example='increase(ossature_relay_connections_total{outcome="refused"}[10m]) > 0',
 )
@@ -219,8 +220,8 @@ RELAY_CHANNEL_ENDS = Metric(
     "ossature_relay_channel_ends_total",
     Kind.COUNTER,
     Source.GATEWAY,
-    "Channels that have ended, with all streams on them: `closed` (a process has ended), `silent` (a host has vanished), `protocol` "
-    "(a defect), `superseded` (the replica has connected anew).",
+    "Channels that have ended, with all streams on them: `closed` (a process has ended), `silent` (a host has vanished), "
+    "`protocol` (a defect), `superseded` (the replica has connected anew).",
     labels=("reason",),
     example='increase(ossature_relay_channel_ends_total{reason!="closed"}[10m]) > 0',
 )

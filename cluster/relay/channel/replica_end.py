@@ -193,9 +193,13 @@ class Dialer:
                 _, channel = await loop.create_connection(
                     lambda: ReplicaChannel(self, gateway, self._ended), gateway.host, gateway.port
                 )
+                try:
+                    await channel.ready
+                except asyncio.CancelledError:
+                    channel.end("closed", "nobody waits for it any more")
+                    raise
         except (OSError, TimeoutError) as error:
             raise ChannelUnavailable(f"gateway {gateway.host}:{gateway.port} can't be reached: {error}") from None
-        await channel.ready
         return channel
 
     def _dialled(self, life: bytes, task: asyncio.Task[ReplicaChannel]) -> None:
