@@ -231,6 +231,7 @@ RELAY_BYTES = Metric(
     Source.GATEWAY,
     "Bytes on the channels as gateways see them: `received` answers, `sent` large request bodies and what steers the channels.",
     labels=("direction",),
+    unit="bytes",
     example='sum(rate(ossature_relay_bytes_total{direction="received"}[5m]))',
 )
 RELAY_MESSAGES = Metric(
