@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -59,6 +59,7 @@ class ChannelServer:
         self.peer_timeout_s = peer_timeout_s
         self.observer = observer
         self.traffic = Traffic()
+        self._reported = Traffic()
         self.awaited: dict[int, Awaited] = {}
         self._life = new_life()
         self._ids = itertools.count(1)
@@ -91,6 +92,8 @@ class ChannelServer:
             self._reporter.cancel()
         for channel in [*self._channels.values(), *self._strangers]:
             channel.end("closed", "the gateway is closing")
+        for awaited in self.awaited.values():
+            awaited.inbox.fail(ReplicaLost("the gateway is closing"))
 
     # --- streams ----------------------------------------------------------------------------------------------------------
 
@@ -160,15 +163,14 @@ class ChannelServer:
                 awaited.inbox.fail(ReplicaLost(f"the replica's channel has ended ({reason}: {detail})"))
 
     def _report(self) -> None:
-        traffic, fresh = self.traffic, Traffic()
+        traffic, reported = self.traffic, self._reported
         self.observer.channel_traffic(
-            received_bytes=traffic.received_bytes,
-            sent_bytes=traffic.sent_bytes,
-            messages=traffic.received_messages,
-            frames=traffic.received_frames,
+            received_bytes=traffic.received_bytes - reported.received_bytes,
+            sent_bytes=traffic.sent_bytes - reported.sent_bytes,
+            messages=traffic.received_messages - reported.received_messages,
+            frames=traffic.received_frames - reported.received_frames,
         )
-        for name in Traffic.__slots__:
-            setattr(traffic, name, getattr(fresh, name))
+        self._reported = replace(traffic)
         self._reporter = asyncio.get_running_loop().call_later(_REPORT_INTERVAL_S, self._report)
 
 

@@ -74,7 +74,7 @@ class FakeGateway:
         self._streams: dict[str, tuple[EngineStream, Any, RouteTicket, float]] = {}
 
     async def traffic(self) -> Traffic:
-        """What has passed in the last second."""
+        """What has passed on all its channels."""
         assert isinstance(self._relay, SteppedRelay)
         return self._relay._server.traffic
 

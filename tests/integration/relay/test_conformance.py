@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 import ray
+from ray.serve._private.common import RequestMetadata
 
 from cluster.engine.contract import EngineTiming, EngineUsage, Fault, FaultKind
 from cluster.relay.channel.handshake import ChannelKey
@@ -45,16 +47,12 @@ def replicas(model: str = WIDE) -> list[dict[str, Any]]:
         metadata = _metadata("state")
         try:
             states.append(get(actor.handle_request.remote(metadata)))
-        except ray.exceptions.RayActorError:
+        except ray.exceptions.RayError:  # killed, or not up yet
             continue
     return states
 
 
 def _metadata(method: str) -> bytes:
-    import pickle
-
-    from ray.serve._private.common import RequestMetadata
-
     return pickle.dumps(RequestMetadata(request_id=uuid4().hex, internal_request_id=uuid4().hex, call_method=method))
 
 
@@ -105,32 +103,33 @@ def test_a_reader_that_keeps_up_gets_frame_by_frame(gateway: Any) -> None:
     assert [len(payloads) for payloads in read.payloads[:10]] == [1] * 10
 
 
-def test_a_reader_that_was_away_gets_what_has_piled_up_at_once(gateway: Any) -> None:
+def test_a_reader_that_was_away_gets_what_has_piled_up_at_once(gateway: Any, implementation: str) -> None:
     get(gateway.open.remote(request := name(), Script(tokens=100, step_s=0.01)))
-    get(gateway.read.remote(request, 1))
-    time.sleep(2.0)
+    first: Read = get(gateway.read.remote(request, 1))
+    time.sleep(3.0)
     rest: Read = get(gateway.read.remote(request))
-    assert rest.content == [payload(number, 0) for number in range(1, 100)]
-    # Over a handle some items are on their way already, each with what had piled up by then.
-    assert len(rest.payloads) <= 60
-    assert max(map(len, rest.payloads)) >= 20
+    assert first.content + rest.content == [payload(number, 0) for number in range(100)]
+    # Over a handle small items are on their way already, each with what had piled up when it was sent.
+    if implementation == "stepped":
+        assert len(rest.payloads) == 1
 
 
-def test_a_slow_reader_holds_its_own_generation_and_nobody_elses(gateway: Any) -> None:
+def test_a_slow_reader_holds_its_own_generation_and_nobody_elses(gateway: Any, implementation: str) -> None:
     size, total = 16 << 10, 4000
     get(gateway.open.remote(slow := name(), Script(tokens=total, step_s=0, payload_bytes=size), anchor=b"a" * 16))
-    get(gateway.read.remote(slow, 1))
+    first: Read = get(gateway.read.remote(slow, 1))
     time.sleep(1.0)
     other: Read = get(gateway.answer.remote(name(), Script(tokens=50, step_s=0.01)))
     assert len(other.content) == 50
     produced = holder(slow)["produced_bytes"][slow]
     time.sleep(0.5)
     assert holder(slow)["produced_bytes"][slow] == produced, "it goes on"
-    # What waits, one frame that did not fit, and over a handle what Serve and HTTP/2 hold on the way.
-    assert produced < 8 * MAX_BUFFERED_BYTES + size < size * total / 4
+    read_bytes = size * len(first.content)
+    # What waits at the gateway and one frame that has no room; over a handle, what Serve and HTTP/2 hold on the way as well.
+    bound = MAX_BUFFERED_BYTES + 2 * size if implementation == "stepped" else 16 << 20
+    assert produced - read_bytes <= bound <= size * total / 4
     rest: Read = get(gateway.read.remote(slow))
-    assert len(rest.content) == total - 1
-    assert rest.content[-1] == payload(total - 1, size)
+    assert first.content + rest.content == [payload(number, size) for number in range(total)]
 
 
 def test_cancelling_aborts_the_generation_within_a_step(gateway: Any) -> None:
@@ -199,10 +198,11 @@ def test_serve_counts_a_request_until_its_end(gateway: Any) -> None:
         get(gateway.open.remote(request, Script(tokens=ENDLESS, step_s=0.05), NARROW))
         get(gateway.read.remote(request, 1))
     get(gateway.open.remote(waiting := name(), Script(), NARROW))
-    time.sleep(1.0)
-    assert waiting not in replicas(NARROW)[0]["bodies"]
+    reading = gateway.read.remote(waiting)
+    ready, _ = ray.wait([reading], timeout=1.5)
+    assert ready == []
     get(gateway.cancel.remote(running[0]))
-    read: Read = get(gateway.read.remote(waiting))
+    read: Read = get(reading)
     assert read.last is not None
     get(gateway.cancel.remote(running[1]))
 

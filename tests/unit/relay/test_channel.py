@@ -287,6 +287,24 @@ async def test_a_peer_that_falls_silent_is_given_up() -> None:
         stranger.close()
 
 
+async def test_traffic_is_reported_as_it_was_since_the_last_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.relay.channel.gateway_end._REPORT_INTERVAL_S", 0.02)
+    observer = RecordingObserver()
+    async with listening(observer) as server, dialling() as dialer:
+        outbox = (await dialer.channel(server.address)).open(99, 1000, 0, lambda: None)
+        await outbox.send(Frame(payloads=[b"a"]))
+        await eventually(lambda: observer.messages == 2)
+        await asyncio.sleep(0.1)
+        assert observer.messages == server.traffic.received_messages == 2  # the handshake's and the frame's
+
+
+async def test_closing_a_gateway_loses_streams_that_have_no_channel_yet() -> None:
+    async with listening() as server:
+        awaited, _ = opening(server)
+    with pytest.raises(ReplicaLost, match="closing"):
+        await awaited.inbox.take()
+
+
 async def test_idle_channels_live_on() -> None:
     observer = RecordingObserver()
     async with listening(observer, peer_timeout_s=0.1) as server, dialling(peer_timeout_s=0.1) as dialer:
