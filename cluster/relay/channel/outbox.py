@@ -11,6 +11,10 @@ from cluster.relay.channel.framing import ProtocolViolation
 from cluster.relay.channel.messages import Delta
 
 
+class FrameTooLarge(Exception):
+    """A single frame that no message can hold. It ends its own stream alone."""
+
+
 class Sender(Protocol):
     """The channel, as a stream on it needs it."""
 
@@ -19,7 +23,9 @@ class Sender(Protocol):
 
     async def writable(self) -> None: ...
 
-    def push(self, delta: Delta, size_bytes: int) -> None: ...
+    def push(self, delta: Delta, size_bytes: int) -> None:
+        """Raises ``FrameTooLarge``."""
+        ...
 
 
 class Outbox:
@@ -42,7 +48,7 @@ class Outbox:
     async def send(self, frame: Frame) -> None:
         """Hand ``frame`` to the channel; wait first while the client's window is used up or the socket takes nothing.
 
-        Nothing happens once the stream has ended.
+        Nothing happens once the stream has ended. Raises ``FrameTooLarge``.
         """
         while frame.payloads and self._credit_bytes <= 0:
             await self._wait()
@@ -55,9 +61,9 @@ class Outbox:
         if not frame.last:
             self._channel.push(Delta(self.stream, frame.payloads), size)
             return
-        self.ended = True
         end = Frame(usage=frame.usage, timing=frame.timing, fault=frame.fault)
         self._channel.push(Delta(self.stream, frame.payloads, end), size)
+        self.ended = True
 
     def lose(self, reason: str) -> None:
         """There will be no last frame. Nothing happens after one."""

@@ -26,7 +26,7 @@ from cluster.relay.channel.messages import (
     Step,
     Welcome,
 )
-from cluster.relay.channel.outbox import Outbox
+from cluster.relay.channel.outbox import FrameTooLarge, Outbox
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,9 @@ class ReplicaChannel(Connection[FromGateway]):
         self._pending: list[Delta] = []
         self._pending_bytes = 0
         self._flushing = False
+        # Payloads are not all of a message: the other half is for what stands around them.
+        self._max_frame_bytes = dialer.max_message_bytes // 2
+        self._max_step_bytes = min(_MAX_STEP_BYTES, self._max_frame_bytes)
 
     # --- streams ----------------------------------------------------------------------------------------------------------
 
@@ -86,12 +89,14 @@ class ReplicaChannel(Connection[FromGateway]):
         self.send(Fetch(stream))
 
     def push(self, delta: Delta, size_bytes: int) -> None:
-        """Send ``delta`` at the end of this turn of the loop, with whatever else comes until then."""
+        """Send ``delta`` at the end of this turn of the loop, with whatever else comes until then. Raises ``FrameTooLarge``."""
+        if size_bytes > self._max_frame_bytes:
+            raise FrameTooLarge(f"a frame of {size_bytes} bytes; relay.max_request_bytes allows {self._max_frame_bytes}")
+        if self._pending_bytes + size_bytes > self._max_step_bytes:
+            self._flush()
         self._pending.append(delta)
         self._pending_bytes += size_bytes
-        if self._pending_bytes >= _MAX_STEP_BYTES:
-            self._flush()
-        elif not self._flushing:
+        if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush_turn)
 

@@ -23,11 +23,13 @@ from cluster.relay.channel.messages import (
     Step,
     Welcome,
 )
+from cluster.relay.channel.outbox import FrameTooLarge
 from cluster.relay.channel.replica_end import ChannelUnavailable
 from cluster.relay.channel.replies import Replies
 from cluster.relay.contract import ReplicaLost
 from tests.unit.relay.ends import (
     KEY,
+    MAX_MESSAGE_BYTES,
     RecordingObserver,
     Stranger,
     accept,
@@ -368,6 +370,40 @@ async def test_a_failing_engine_loses_its_stream_after_the_frames_before_it_and_
         assert "secret" not in str(lost.value)
         with pytest.raises(RuntimeError):
             await call.task
+
+
+async def test_a_frame_that_no_message_holds_ends_its_own_stream_alone() -> None:
+    engines = FakeEngine(), FakeEngine()
+    async with listening() as server, dialling() as dialer:
+        replies = Replies(dialer, 100)
+        streams, calls = [], []
+        for engine in engines:
+            awaited, packed = opening(server)
+            calls.append(Call(replies, packed, engine))
+            await calls[-1].accepted.wait()
+            accept(server, awaited, dialer)
+            streams.append(awaited)
+        engines[0].frames.put_nowait(Frame(payloads=[bytes(MAX_MESSAGE_BYTES)], usage=EngineUsage(1, 1)))
+        with pytest.raises(ReplicaLost, match="FrameTooLarge"):
+            await streams[0].inbox.take()
+        with pytest.raises(FrameTooLarge):
+            await calls[0].task
+        engines[1].frames.put_nowait(LAST)
+        assert await rest(streams[1]) == [b"end"]
+
+
+async def test_much_in_one_turn_goes_out_as_several_messages() -> None:
+    engine = FakeEngine()
+    async with listening() as server, dialling() as dialer:
+        awaited, packed = opening(server, window_bytes=1 << 30)
+        call = Call(Replies(dialer, 100), packed, engine)
+        await call.accepted.wait()
+        accept(server, awaited, dialer)
+        for _ in range(20):
+            engine.frames.put_nowait(Frame(payloads=[bytes(MAX_MESSAGE_BYTES // 4)]))
+        engine.frames.put_nowait(LAST)
+        assert sum(map(len, await rest(awaited))) == 5 * MAX_MESSAGE_BYTES + 3
+        await call.task
 
 
 async def test_a_frame_beyond_the_window_ends_the_channel() -> None:
