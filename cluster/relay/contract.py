@@ -23,9 +23,9 @@ class EngineStream(Protocol):
     def __aiter__(self) -> AsyncIterator[Frame]:
         """Frames in order: the first as soon as it exists, later ones hold what has piled up since the last read.
 
-        Raises :class:`ReplicaLost` or :class:`NoCapacity`. For a consumer that does not read, ``relay.max_buffered_bytes``
-        may wait on the way (over a handle, what Ray Serve and HTTP/2 hold on top of that); what its engine goes on to generate waits there,
-        merged, and is bounded by the answer's length and the request's deadline.
+        Raises :class:`ReplicaLost` or :class:`NoCapacity`. For a consumer that does not read, ``relay.max_buffered_bytes`` may wait
+        on the way (over a handle, what Ray Serve and HTTP/2 hold on top of that); what its engine goes on to generate waits
+        there, merged, and is bounded by the answer's length and the request's deadline.
         """
         ...
 
