@@ -20,6 +20,7 @@ import os
 import statistics
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self._beat: asyncio.Future[None] | None = None
+        self.running = 0
 
     async def start(self) -> None:
         return
@@ -108,10 +110,14 @@ class FakeEngine:
         await asyncio.shield(self._beat)
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
-        yield Frame(payloads=[CHUNK])
-        while request.stream:
-            await self.step()
+        self.running += 1
+        try:
             yield Frame(payloads=[CHUNK])
+            while request.stream:
+                await self.step()
+                yield Frame(payloads=[CHUNK])
+        finally:
+            self.running -= 1
         yield Frame(usage=EngineUsage(prompt_tokens=1, completion_tokens=1))
 
 
@@ -131,10 +137,14 @@ class FakeEngineReplica(EngineReplica):
     async def pid(self) -> int:
         return os.getpid()
 
+    async def running(self) -> int:
+        return self._fake.running
+
     async def items(self, request: EngineRequest, ticket: RouteTicket | None = None) -> AsyncGenerator[bytes, None]:
-        async for frame in self._fake.generate(request):
-            for payload in frame.payloads:
-                yield payload
+        async with aclosing(self._fake.generate(request)) as frames:
+            async for frame in frames:
+                for payload in frame.payloads:
+                    yield payload
 
 
 class ItemStream:
@@ -201,7 +211,10 @@ class FakeGateway:
         for reader in readers:
             reader.cancel()
         await asyncio.gather(*readers, return_exceptions=True)
-        await asyncio.sleep(0.2)
+        # What goes on by mistake would be counted for others.
+        async with asyncio.timeout(10):
+            while await self._engine.running.remote():
+                await asyncio.sleep(0.1)
         return after[0] - before[0], after[1] - before[1], passed_s, tokens
 
     async def requests(self, body_bytes: int) -> tuple[float, float, float]:
@@ -319,7 +332,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write every round's figures there")
     arguments = parser.parse_args()
 
-    os.environ |= {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0"}
+    # No edge is measured: without direct ingress no row opens a port of one.
+    os.environ |= {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
     ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
     try:
         serve.start(proxy_location="Disabled")
