@@ -213,7 +213,7 @@ class FakeGateway:
         await asyncio.gather(*readers, return_exceptions=True)
         # What goes on by mistake would be counted for others.
         async with asyncio.timeout(10):
-            while await self._engine.running.remote():
+            while await self._engine.running.remote():  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.1)
         return after[0] - before[0], after[1] - before[1], passed_s, tokens
 
