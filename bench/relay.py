@@ -220,7 +220,7 @@ class FakeGateway:
     async def requests(self, body_bytes: int) -> tuple[float, float, float]:
         """One after the other: processor seconds a request of both processes, and the median until the first frame, in seconds."""
         body = b'{"messages":[{"role":"user","content":"' + b"x" * (body_bytes - 43) + b'"}]}'
-        waits = []
+        waits: list[float] = []
         before = self._cpu_s()
         for number in range(REQUESTS):
             began_s = time.monotonic()

@@ -129,7 +129,8 @@ class Stranger:
     async def receive(self) -> FromGateway:
         """The next message. Raises ``asyncio.IncompleteReadError`` when the gateway hangs up."""
         length = int.from_bytes(await self._reader.readexactly(HEADER_BYTES), "little")
-        return msgspec.msgpack.decode(await self._reader.readexactly(length), type=FromGateway)
+        message: FromGateway = msgspec.msgpack.decode(await self._reader.readexactly(length), type=FromGateway)
+        return message
 
     async def hung_up(self, within_s: float = 2.0) -> bool:
         """Whether the gateway hangs up without saying anything more."""

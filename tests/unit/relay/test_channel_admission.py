@@ -13,7 +13,7 @@ from cluster.relay.channel import gateway_end
 from cluster.relay.channel.connection import HANDSHAKE_MAX_BYTES
 from cluster.relay.channel.framing import HEADER_BYTES
 from cluster.relay.channel.handshake import ChannelKey, new_life, new_nonce
-from cluster.relay.channel.messages import Delta, GatewayAddress, Hello, Ping, Refused, Step, Welcome
+from cluster.relay.channel.messages import Challenge, Delta, GatewayAddress, Hello, Ping, Refused, Step, Welcome
 from cluster.relay.channel.replica_end import ChannelUnavailable
 from tests.unit.relay.ends import KEY, RecordingObserver, Stranger, dialling, eventually, listening
 
@@ -43,7 +43,7 @@ async def test_a_gateway_without_the_key_gets_no_frames() -> None:
 
     async def pretend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         stranger = Stranger(reader, writer)
-        stranger.say(gateway_end.Challenge(new_nonce()))
+        stranger.say(Challenge(new_nonce()))
         await reader.readexactly(HEADER_BYTES)
         stranger.say(Welcome(b"p" * 32))
 

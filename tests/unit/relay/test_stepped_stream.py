@@ -92,7 +92,7 @@ class Setting:
 @asynccontextmanager
 async def a_setting() -> AsyncIterator[Setting]:
     handle = FakeHandle()
-    relay = SteppedRelay({"m": handle}, RelaySettings(), KEY, SilentChannelObserver())  # type: ignore[dict-item]
+    relay = SteppedRelay({"m": handle}, RelaySettings(), KEY, SilentChannelObserver())
     await relay.start("127.0.0.1")
     async with dialling() as dialer:
         yield Setting(relay, handle, dialer)
