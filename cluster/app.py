@@ -18,12 +18,15 @@ from ray.serve.config import RequestRouterConfig
 from cluster.config.schema import ClusterConfig, ModelSettings, RoutingSettings
 from cluster.edges.gateway import Gateway
 from cluster.engine.placement import place
+from cluster.relay.channel.handshake import ChannelKey
+from cluster.runtime.serve_environment import is_confined
 from cluster.runtime.served_engine import ServedEngine
 
 NAME = "ossature"
 GATEWAY = "gateway"
 _ROUTER = "cluster.inference.request_router:PrefixRouter"
 _STATS_PERIOD_S = 1.0
+_LOOPBACK = "127.0.0.1"
 #: Requests that need no engine (health, models, administration) find a place also on a full gateway.
 _BESIDES_INFERENCE = 100
 #: How long a request that found every replica full waits before it asks again, at most.
@@ -52,7 +55,9 @@ def build(config: ClusterConfig, engine_replica: type[ServedEngine] = ServedEngi
         health_check_timeout_s=30,
         ray_actor_options={"num_cpus": config.gateway.num_cpus, "runtime_env": {"env_vars": environment}},
     )
-    return gateway.bind(config, engines)
+    # Elsewhere gateways listen for engine replicas on their node's address, since those may be on another one.
+    relay_host = _LOOPBACK if is_confined(config) else None
+    return gateway.bind(config, engines, relay_host)
 
 
 def _engine(
@@ -85,8 +90,10 @@ def _engine(
         ),
         **options,
     )
-    # The engine needs neither the cluster's secret nor its database.
-    return deployment.bind(model, config.relay, config.logging, config.prompt_cache.extended_period_s)
+    # The engine needs neither the cluster's secret nor its database: what it is given can't be turned back into the secret.
+    assert config.secret is not None
+    key = ChannelKey.of(config.secret.get_secret_value().encode()) if config.relay.implementation == "stepped" else None
+    return deployment.bind(model, config.relay, config.logging, config.prompt_cache.extended_period_s, key)
 
 
 def _router_arguments(routing: RoutingSettings) -> dict[str, Any]:

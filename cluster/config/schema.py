@@ -193,7 +193,11 @@ class RoutingSettings(Section):
 class RelaySettings(Section):
     """From engine replica to gateway."""
 
-    kind: Literal["handle"] = Field("handle", description="`handle`: Ray Serve's streaming handle, coalesced.")
+    implementation: Literal["handle", "stepped"] = Field(
+        "stepped",
+        description="`stepped`: engine replicas dial back to the gateway and send one message per engine step with what is new for "
+        "all its requests. `handle`: Ray Serve's streaming handle, coalesced; opens no port of its own.",
+    )
     max_buffered_bytes: int = Field(
         4 << 20,
         ge=64 << 10,
@@ -202,6 +206,12 @@ class RelaySettings(Section):
     )
     max_request_bytes: int = Field(
         128 << 20, ge=4 << 20, description="Largest message between gateway and engine replica, in bytes."
+    )
+    peer_timeout_s: float = Field(
+        20.0,
+        ge=1.0,
+        description="How long the other end of a channel of the `stepped` relay may be silent before it counts as dead, in "
+        "seconds. The end of a process or a closed connection is noticed at once; this is for hosts that vanish.",
     )
 
 

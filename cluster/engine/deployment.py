@@ -17,6 +17,7 @@ from cluster.engine.cold_start import PhaseReport
 from cluster.engine.contract import Engine, EngineRequest, Frame
 from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
+from cluster.relay.channel.replies import Replies
 
 logger = logging.getLogger("ossature.engine.replica")
 
@@ -24,7 +25,7 @@ logger = logging.getLogger("ossature.engine.replica")
 class EngineReplica:
     """Hosts one engine. ``rank`` is the replica's number among those of its model (Serve's replica rank).
 
-    ``engine`` is vLLM unless given.
+    ``engine`` is vLLM unless given. ``replies``: the replica's end of the channels to gateways, for :meth:`open` alone.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class EngineReplica:
         observer: EngineObserver | None = None,
         engine: Engine | None = None,
         watch: IsolationWatch | None = None,
+        replies: Replies | None = None,
     ) -> None:
         self._model = model
         self._relay = relay
         self._observer = observer or SilentObserver()
         self._watch = watch or IsolationWatch()
+        self._replies = replies
         self._engine = engine or self._vllm(rank)
         self._encoder = msgspec.msgpack.Encoder()
         self._running = 0
@@ -63,8 +66,12 @@ class EngineReplica:
         await self._engine.start()
 
     async def stop(self) -> None:
-        """End every process of the engine. Idempotent."""
-        await self._engine.stop()
+        """End every process of the engine, and the channels to gateways. Idempotent."""
+        try:
+            await self._engine.stop()
+        finally:
+            if self._replies is not None:
+                await self._replies.close()
 
     async def check_health(self) -> None:
         """Called by Serve. Raises when the engine is dead: Serve then replaces this replica."""
@@ -88,6 +95,17 @@ class EngineReplica:
         async with aclosing(coalesced(self._observed(request), self._relay.max_buffered_bytes)) as frames:
             async for frame in frames:
                 yield self._encoder.encode(frame)
+
+    async def open(self, call: bytes, ticket: object | None = None) -> AsyncGenerator[bytes, None]:
+        """Answer a request over the channel to its gateway (``relay/channel``). Yields one item, then lasts as long as the answer.
+
+        ``ticket`` is for the router. Closing the generator aborts the request, and so does the end of the channel.
+        """
+        if self._replies is None:
+            raise RuntimeError("this replica was started for the relay over handles")
+        async with aclosing(self._replies.answer(call, self._observed)) as items:
+            async for item in items:
+                yield item
 
     async def _observed(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
         """The engine's frames, counted and judged on the way."""

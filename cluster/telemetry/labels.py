@@ -18,6 +18,9 @@ EDGES = frozenset({"http", "grpc"})
 AFFINITIES = frozenset({"home", "spilled", "none"})
 TOKEN_KINDS = ("prompt", "cached", "shown_cached", "completion")
 RETRY_REASONS = frozenset({"replica_lost", "engine_dead"})
+CONNECTION_OUTCOMES = frozenset({"first", "again", "refused"})
+CHANNEL_END_REASONS = frozenset({"closed", "silent", "protocol", "superseded"})
+DIRECTIONS = frozenset({"received", "sent"})
 AUTH_REASONS = frozenset({"missing", "malformed", "unknown", "wrong_organization", "wrong_project", "unavailable"})
 COLD_START_PHASES = frozenset({"import", "processes", "load_weights", "kv_cache", "serving", "warm_up"})
 FRONT_ENDS = frozenset({"lean", "vllm"})
@@ -132,9 +135,11 @@ MEANINGS: dict[str, str] = {
     "edge": _listed(*sorted(EDGES), OTHER),
     "code": f"{_listed(OK, CANCELLED, *sorted(error_codes()))}; `{OTHER}` for anything else",
     "kind": _listed(*TOKEN_KINDS),
-    "outcome": _listed(*sorted(AFFINITIES)),
     "front_end": f"what writes a stream: {_listed(*sorted(FRONT_ENDS))}",
-    "reason": f"of a retry: {_listed(*sorted(RETRY_REASONS), OTHER)}; of a refused key: {_listed(*sorted(AUTH_REASONS), OTHER)}",
+    "outcome": f"of routing: {_listed(*sorted(AFFINITIES))}; of a connection: {_listed(*sorted(CONNECTION_OUTCOMES))}",
+    "reason": f"of a retry: {_listed(*sorted(RETRY_REASONS), OTHER)}; of a refused key: {_listed(*sorted(AUTH_REASONS), OTHER)}; "
+    f"of a channel's end: {_listed(*sorted(CHANNEL_END_REASONS), OTHER)}",
+    "direction": f"as a gateway sees it: {_listed(*sorted(DIRECTIONS))}",
     "phase": _listed(*sorted(COLD_START_PHASES), OTHER),
     "version": "version of Ossature",
     "python": "version of Python",

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from cluster.telemetry import catalog
 from cluster.telemetry.definition import Source
 from cluster.telemetry.metrics import EngineMetrics, GatewayMetrics
+from cluster.telemetry.relay_metrics import RelayMetrics
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def test_exactly_the_metrics_of_the_catalog_exist_and_those_marked_so_from_the_s
     metrics: GatewayMetrics, registry: CollectorRegistry
 ) -> None:
     EngineMetrics(["m"], registry=registry)
+    RelayMetrics(registry=registry)
     families = {f.name + ("_total" if f.type == "counter" else ""): f for f in registry.collect()}
     expected = {metric.name: metric for metric in catalog.ALL if metric.source is not Source.EXPORTER}
     assert families.keys() == expected.keys()
