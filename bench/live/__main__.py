@@ -6,6 +6,7 @@ All rows are started first and measured in turns, round by round, so that whatev
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
 
+    # Asked to end, it tells what it has got so far.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with Exclusive(options.lock, options.lock_s) as exclusive:
             result = run(options, exclusive)

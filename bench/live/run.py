@@ -11,7 +11,7 @@ import uvloop
 
 from bench.live.phases import MeasurementFailed, Phase, figures, measure
 from bench.live.stack import FRONT_END, Fleet, Running, Stack
-from bench.live.table import Row, medians, ratios, render
+from bench.live.table import Figures, Row, medians, ratios, render
 from bench.programs import Program, Unavailable, answers, free_ports
 
 _WORKERS = 2
@@ -39,7 +39,7 @@ def compare(
 ) -> list[Row]:
     """Start the rows, measure them in turns, end them. A row that fails is kept, with the reason instead of figures.
 
-    ``between`` is called between two rounds.
+    ``between`` is called between two rounds. An interrupt ends the measurement after the rounds that are whole.
     """
     rows = {stack.name: Row(stack.name, stack.title, stack.peer) for stack in stacks}
     running: dict[str, Running] = {}
@@ -58,14 +58,19 @@ def compare(
         for number in range(1, rounds + 1):
             if number > 1:
                 between()
+            turn: dict[str, Figures] = {}
             for name in list(running):
                 try:
-                    rows[name].rounds.append(one_round(running[name], phases))
+                    turn[name] = one_round(running[name], phases)
                 except MeasurementFailed as reason:
                     rows[name].unavailable = str(reason)
                     say(f"{name}: {reason}")
                     running.pop(name).stop()
+            for name, measured in turn.items():
+                rows[name].rounds.append(measured)
             say(f"round {number} of {rounds} done")
+    except KeyboardInterrupt:
+        say("interrupted: what follows is of the rounds that were done")
     finally:
         for started in running.values():
             started.stop()

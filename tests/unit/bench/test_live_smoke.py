@@ -9,6 +9,7 @@ import pytest
 
 from bench.live.__main__ import chosen, fake_engine_rows, main
 from bench.live.ossature import classify
+from bench.live.phases import ALONE, shortened
 from bench.live.run import compare, report, start_fake_workers
 from bench.live.stack import Fleet, Running
 from bench.programs import Unavailable
@@ -48,6 +49,18 @@ def test_a_peer_that_cannot_start_stays_in_the_table_with_the_reason() -> None:
     assert "Missing peer" in table
     assert "it is not on the package index" in table
     assert details["rows"]["missing"]["unavailable"] == "it is not on the package index"
+
+
+def test_an_interrupt_keeps_the_rounds_that_are_whole() -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    fleet = start_fake_workers(1)
+    try:
+        (bare,) = compare(chosen(fake_engine_rows(), ["bare"]), fleet, [shortened(ALONE, 0.1)], rounds=3, between=interrupt)
+    finally:
+        fleet.program.stop()
+    assert len(bare.rounds) == 1
 
 
 def test_a_name_that_is_no_row_is_refused() -> None:
