@@ -25,6 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Ray Serve reads its environment when it is imported, and what it has read goes into the handles that this process makes.
+os.environ |= {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
+
 import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -42,8 +45,8 @@ from cluster.relay.stepped import SteppedRelay
 from cluster.routing.ticket import RouteTicket
 
 STEP_S = 0.02
-WINDOW_S = 3.0
-IDLE_S = 1.5
+WINDOW_S = 2.0
+IDLE_S = 1.0
 STREAMS = (1, 16, 64)
 REQUESTS = 60
 BODY_BYTES = (600, 600_000)
@@ -174,9 +177,10 @@ class ItemRelay:
 class FakeGateway:
     """Reads streams and drops them, as many at a time as it is told."""
 
-    def __init__(self, way: str, engine: DeploymentHandle) -> None:
+    def __init__(self, way: str, throughput_mode: bool, engine: DeploymentHandle) -> None:
         self._way = way
-        self._engine = engine
+        # What each mode takes for itself where the handle is made: gRPC, or Ray's actor calls.
+        self._engine = engine.options(_by_reference=not throughput_mode)
         self._relay: Relay | None = None
         self._tokens = 0
         self._engine_pid = 0
@@ -268,7 +272,7 @@ def deploy(row: Row) -> DeploymentHandle:
     }
     engine = serve.deployment(FakeEngineReplica).options(name="engine", **options)
     gateway = serve.deployment(FakeGateway).options(name="gateway", **options)
-    handle = serve.run(gateway.bind(row.way, engine.bind()), name=row.app, route_prefix=None)
+    handle = serve.run(gateway.bind(row.way, row.throughput_mode, engine.bind()), name=row.app, route_prefix=None)
     handle.prepare.remote().result(timeout_s=60)
     handle.stream.remote(4).result(timeout_s=60)  # warm
     return handle
@@ -332,8 +336,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write every round's figures there")
     arguments = parser.parse_args()
 
-    # No edge is measured: without direct ingress no row opens a port of one.
-    os.environ |= {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
     ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
     try:
         serve.start(proxy_location="Disabled")
