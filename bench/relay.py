@@ -19,7 +19,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -272,15 +272,16 @@ def deploy(row: Row) -> DeploymentHandle:
     }
     engine = serve.deployment(FakeEngineReplica).options(name="engine", **options)
     gateway = serve.deployment(FakeGateway).options(name="gateway", **options)
-    handle = serve.run(gateway.bind(row.way, row.throughput_mode, engine.bind()), name=row.app, route_prefix=None)
-    handle.prepare.remote().result(timeout_s=60)
-    handle.stream.remote(4).result(timeout_s=60)  # warm
-    return handle
+    return serve.run(gateway.bind(row.way, row.throughput_mode, engine.bind()), name=row.app, route_prefix=None)
 
 
-def measure(rounds: int, progress: Callable[[str], None]) -> dict[str, dict[str, list[float]]]:
+async def measure(
+    gateways: Mapping[str, DeploymentHandle], rounds: int, progress: Callable[[str], None]
+) -> dict[str, dict[str, list[float]]]:
     """Figures of every round by row: microseconds a token, a request, and milliseconds to the first frame."""
-    gateways = {row.name: deploy(row) for row in ROWS}
+    for gateway in gateways.values():
+        await gateway.prepare.remote()
+        await gateway.stream.remote(4)  # warm
     figures: dict[str, dict[str, list[float]]] = {row.name: {} for row in ROWS}
 
     def note(row: Row, name: str, value: float) -> None:
@@ -290,9 +291,9 @@ def measure(rounds: int, progress: Callable[[str], None]) -> dict[str, dict[str,
         progress(f"round {number + 1} of {rounds}")
         for row in ROWS:
             gateway = gateways[row.name]
-            idle = gateway.idle.remote().result(timeout_s=60)
+            idle = await gateway.idle.remote()
             for streams in STREAMS:
-                gateway_s, replica_s, passed_s, tokens = gateway.stream.remote(streams).result(timeout_s=60)
+                gateway_s, replica_s, passed_s, tokens = await gateway.stream.remote(streams)
                 gateway_us = (gateway_s - idle[0] * passed_s) / tokens * 1e6
                 replica_us = (replica_s - idle[1] * passed_s) / tokens * 1e6
                 note(row, f"gateway us/token at {streams}", gateway_us)
@@ -300,7 +301,7 @@ def measure(rounds: int, progress: Callable[[str], None]) -> dict[str, dict[str,
                 note(row, f"both us/token at {streams}", gateway_us + replica_us)
                 note(row, f"tokens/s at {streams}", tokens / passed_s)
             for body_bytes in BODY_BYTES:
-                gateway_s, replica_s, wait_s = gateway.requests.remote(body_bytes).result(timeout_s=120)
+                gateway_s, replica_s, wait_s = await gateway.requests.remote(body_bytes)
                 note(row, f"both us/request of {body_bytes} B", (gateway_s + replica_s) * 1e6)
                 note(row, f"ms to the first frame, {body_bytes} B", wait_s * 1e3)
     return figures
@@ -339,7 +340,9 @@ def main() -> None:
     ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
     try:
         serve.start(proxy_location="Disabled")
-        figures = measure(arguments.rounds, lambda text: print(text, flush=True))
+        gateways = {row.name: deploy(row) for row in ROWS}
+        # In throughput mode a handle lives on the loop of whoever uses it.
+        figures = asyncio.run(measure(gateways, arguments.rounds, lambda text: print(text, flush=True)))
     finally:
         serve.shutdown()
         ray.shutdown()
