@@ -19,11 +19,14 @@ import json
 import os
 import statistics
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+# Ray Serve reads its environment when it is imported, and what it has read goes into the handles that this process makes.
+os.environ |= {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
 
 import ray
 from ray import serve
@@ -42,8 +45,8 @@ from cluster.relay.stepped import SteppedRelay
 from cluster.routing.ticket import RouteTicket
 
 STEP_S = 0.02
-WINDOW_S = 3.0
-IDLE_S = 1.5
+WINDOW_S = 2.0
+IDLE_S = 1.0
 STREAMS = (1, 16, 64)
 REQUESTS = 60
 BODY_BYTES = (600, 600_000)
@@ -174,9 +177,10 @@ class ItemRelay:
 class FakeGateway:
     """Reads streams and drops them, as many at a time as it is told."""
 
-    def __init__(self, way: str, engine: DeploymentHandle) -> None:
+    def __init__(self, way: str, throughput_mode: bool, engine: DeploymentHandle) -> None:
         self._way = way
-        self._engine = engine
+        # What each mode takes for itself where the handle is made: gRPC, or Ray's actor calls.
+        self._engine = engine.options(_by_reference=not throughput_mode)
         self._relay: Relay | None = None
         self._tokens = 0
         self._engine_pid = 0
@@ -268,15 +272,16 @@ def deploy(row: Row) -> DeploymentHandle:
     }
     engine = serve.deployment(FakeEngineReplica).options(name="engine", **options)
     gateway = serve.deployment(FakeGateway).options(name="gateway", **options)
-    handle = serve.run(gateway.bind(row.way, engine.bind()), name=row.app, route_prefix=None)
-    handle.prepare.remote().result(timeout_s=60)
-    handle.stream.remote(4).result(timeout_s=60)  # warm
-    return handle
+    return serve.run(gateway.bind(row.way, row.throughput_mode, engine.bind()), name=row.app, route_prefix=None)
 
 
-def measure(rounds: int, progress: Callable[[str], None]) -> dict[str, dict[str, list[float]]]:
+async def measure(
+    gateways: Mapping[str, DeploymentHandle], rounds: int, progress: Callable[[str], None]
+) -> dict[str, dict[str, list[float]]]:
     """Figures of every round by row: microseconds a token, a request, and milliseconds to the first frame."""
-    gateways = {row.name: deploy(row) for row in ROWS}
+    for gateway in gateways.values():
+        await gateway.prepare.remote()
+        await gateway.stream.remote(4)  # warm
     figures: dict[str, dict[str, list[float]]] = {row.name: {} for row in ROWS}
 
     def note(row: Row, name: str, value: float) -> None:
@@ -286,9 +291,9 @@ def measure(rounds: int, progress: Callable[[str], None]) -> dict[str, dict[str,
         progress(f"round {number + 1} of {rounds}")
         for row in ROWS:
             gateway = gateways[row.name]
-            idle = gateway.idle.remote().result(timeout_s=60)
+            idle = await gateway.idle.remote()
             for streams in STREAMS:
-                gateway_s, replica_s, passed_s, tokens = gateway.stream.remote(streams).result(timeout_s=60)
+                gateway_s, replica_s, passed_s, tokens = await gateway.stream.remote(streams)
                 gateway_us = (gateway_s - idle[0] * passed_s) / tokens * 1e6
                 replica_us = (replica_s - idle[1] * passed_s) / tokens * 1e6
                 note(row, f"gateway us/token at {streams}", gateway_us)
@@ -296,7 +301,7 @@ def measure(rounds: int, progress: Callable[[str], None]) -> dict[str, dict[str,
                 note(row, f"both us/token at {streams}", gateway_us + replica_us)
                 note(row, f"tokens/s at {streams}", tokens / passed_s)
             for body_bytes in BODY_BYTES:
-                gateway_s, replica_s, wait_s = gateway.requests.remote(body_bytes).result(timeout_s=120)
+                gateway_s, replica_s, wait_s = await gateway.requests.remote(body_bytes)
                 note(row, f"both us/request of {body_bytes} B", (gateway_s + replica_s) * 1e6)
                 note(row, f"ms to the first frame, {body_bytes} B", wait_s * 1e3)
     return figures
@@ -332,12 +337,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write every round's figures there")
     arguments = parser.parse_args()
 
-    # No edge is measured: without direct ingress no row opens a port of one.
-    os.environ |= {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"}
     ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
     try:
         serve.start(proxy_location="Disabled")
-        figures = measure(arguments.rounds, lambda text: print(text, flush=True))
+        gateways = {row.name: deploy(row) for row in ROWS}
+        # In throughput mode a handle lives on the loop of whoever uses it.
+        figures = asyncio.run(measure(gateways, arguments.rounds, lambda text: print(text, flush=True)))
     finally:
         serve.shutdown()
         ray.shutdown()
