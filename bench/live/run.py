@@ -47,7 +47,7 @@ def compare(
         for stack in stacks:
             began_s = time.monotonic()
             try:
-                running[stack.name] = started = stack.start(fleet)
+                running[stack.name] = started = _start(stack, fleet)
             except Unavailable as reason:
                 rows[stack.name].unavailable = str(reason)
                 say(f"{stack.name}: {reason}")
@@ -75,6 +75,15 @@ def compare(
         for started in running.values():
             started.stop()
     return list(rows.values())
+
+
+def _start(stack: Stack, fleet: Fleet) -> Running:
+    """Start a row; once more if it fails, since Ray's own time limits are short for a machine that is busy."""
+    try:
+        return stack.start(fleet)
+    except Unavailable as reason:
+        say(f"{stack.name}: once more, since {reason}")
+        return stack.start(fleet)
 
 
 def one_round(running: Running, phases: Sequence[Phase]) -> dict[str, float | None]:
