@@ -12,7 +12,7 @@ from cluster.engine.vllm.engine import VllmEngine
 from tests.integration.engine.asking import Answer, ask, make_request
 from tests.integration.engine.test_answers import CHATS, MODEL, chat, tool
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="package")]
 
 CALL_ID = re.compile(r"chatcmpl-tool-[0-9a-f]{16}")
 BODIES: dict[str, dict[str, Any]] = {
