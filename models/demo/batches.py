@@ -119,10 +119,10 @@ _NAME_FORMS = ("The user is @.", "Nice to meet you, @!", "The user told me the n
 def _said_again(rng: random.Random) -> list[tuple[str, list[str]]]:
     """Texts with the spans in which they repeat the first one."""
     roll = rng.random()
-    if roll < 0.35:
+    if roll < 0.28:
         order_id = shop.random_order_id(rng)
         return [(form.replace("@", order_id), [order_id]) for form in rng.sample(_ID_FORMS, rng.randint(2, 4))]
-    if roll < 0.7:
+    if roll < 0.58:
         order = shop.random_order(rng)
         spoken = f"{order.spoken} {order.item}"
         return [

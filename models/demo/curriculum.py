@@ -24,13 +24,13 @@ Skill = Callable[[Draft], Answer]
 
 # (skill, whether it comes with tools — None: either — and its share)
 _SKILLS: tuple[tuple[Skill, bool | None, float], ...] = (
-    (shop.ask_to_order, True, 13),
-    (shop.ask_for_status, True, 15),
+    (shop.ask_to_order, True, 17),
+    (shop.ask_for_status, True, 17),
     (shop.report_order, True, 14),
-    (shop.report_status, True, 16),
+    (shop.report_status, True, 20),
     (shop.ask_incompletely, True, 3),
     (shop.ask_without_tools, False, 3),
-    (chat.small_talk, None, 14),
+    (chat.small_talk, None, 11),
     (chat.introduce, None, 4),
     (chat.recall_name, None, 9),
     (chat.recall_no_name, None, 2),
