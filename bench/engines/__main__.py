@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -142,6 +143,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "capacity_tokens_per_engine": round(filled / options.fill / options.engines),
     }
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Asked to end, it ends its cluster and tells what it has got so far.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     rate: float | None = options.rate
     results: dict[str, dict[str, Any]] = {}
     try:
@@ -150,11 +153,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             for policy in options.policy or DEFAULT_POLICIES:
                 exclusive.pause()
                 results[policy], rate = run_policy(policy, model, workload, rate, options.load)
-    except Unavailable as reason:
-        say(str(reason))
+    except (Unavailable, KeyboardInterrupt) as reason:
+        say(str(reason) or "interrupted")
         if not results:
             return 1
-        result["unfinished"] = str(reason)
+        result["unfinished"] = str(reason) or "interrupted"
     path = record.save(result | {"rate_per_s": rate, "policies": results}, "engines", options.json)
     print(render(results), flush=True)
     say(f"everything is in {path}")
