@@ -39,13 +39,11 @@ def ray_environment(config: ClusterConfig) -> dict[str, str]:
         # One second instead of ten: how long a dead HAProxy goes unnoticed.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "1",
-        # Instead of 5 s, after which Serve ends a proxy that a busy host has not started yet.
+        # A proxy that is not up within this time is killed, and the start with it; Serve's 5 s are short for a busy machine.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50",
         # Room for a body of the largest size in its gRPC form; whatever is larger is refused before it is read.
         "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(config.http.max_body_bytes + _GRPC_OVERHEAD_BYTES),
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(_HTTP2_STREAMS),
-        # A proxy that is not up within this time is killed, and the start with it; Serve's 5 s are short for a busy machine.
-        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         # Ray gives its workers the lowest priority but four; an engine would wait behind any other process of the host.
         "RAY_worker_niceness": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
