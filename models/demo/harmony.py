@@ -95,7 +95,7 @@ class HarmonyRenderer:
         return ids, labels
 
     def _labels_of_earlier_turns(self, ids: list[int]) -> list[int]:
-        """Labels for what the assistant said or called before. A call's end is learned; that of a text is another one in a new answer.
+        """Labels for what the assistant said or called before. A call's end counts; a text's does not: a new answer has another.
 
         Its headers are left out: a prompt holds no reasoning of earlier turns, and the model would learn to go without.
         """
