@@ -140,7 +140,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
 
-    def expect(self, text: str, timeout_s: float = 30) -> None:
+    def expect(self, text: str, timeout_s: float = 90) -> None:
         """Wait until ``text`` is shown, after whatever was expected before."""
         self._read_until(lambda: text in self.shown, text, timeout_s)
         self.shown = self.shown.partition(text)[2]
