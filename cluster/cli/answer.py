@@ -14,13 +14,14 @@ from cluster.cli.output import CommandError
 from cluster.cli.sse import DONE, events
 
 
+#: Tokens that came within less say nothing of a speed.
+_SHORTEST_MEASURED_S = 0.1
+
+
 class Part(StrEnum):
     REASONING = "reasoning"
     CONTENT = "content"
     TOOL_CALL = "tool call"
-
-
-_SHORTEST_MEASURED_S = 0.1
 
 
 @dataclass(slots=True)
