@@ -13,7 +13,6 @@ from cluster.cli.client import ClusterClient, error_text
 from cluster.cli.output import CommandError
 from cluster.cli.sse import DONE, events
 
-
 #: Tokens that came within less say nothing of a speed.
 _SHORTEST_MEASURED_S = 0.1
 
