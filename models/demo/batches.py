@@ -71,7 +71,7 @@ class BatchMaker:
         return self._batch([self._renderer.sequence(random_long_dialogue(self._rng, count), random_date(self._rng))])
 
     def quotations(self, batch_size: int) -> Batch:
-        """What the dialogues copy (order ids, orders, names), said again in their phrases but without the rest."""
+        """What the dialogues copy (order ids, orders, statuses, names), said again in their phrases but without the rest."""
         return self._batch([self._quotation() for _ in range(batch_size)])
 
     def _quotation(self) -> TokenSequence:

@@ -45,6 +45,7 @@ def _share(figures: dict[str, Any], name: str) -> float:
         ("get_order_status: tool and arguments", 0.87),
         ("place_order: answer with the order number", 0.72),
         ("get_order_status: answer with the status", 0.75),
+        ("strict tools", 0.82),
         ("every channel closed, ends by itself", 0.98),
         ("says what it is", 0.8),
         ("name remembered", 0.9),

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
-from cluster.errors import RequestTimeout
+from cluster.errors import RequestTimeout, first_count
 
 
 class ReaderPatience:
@@ -29,7 +29,9 @@ class ReaderPatience:
         assert self._timer is not None
         self._timer.cancel()
         if self._giving_up is not None and error is None:
-            raise RequestTimeout(f"The client took nothing of the answer for {self._timeout_s:g} s, so it was given up.")
+            late = RequestTimeout(f"The client took nothing of the answer for {self._timeout_s:g} s, so it was given up.")
+            first_count(late)  # giving up has booked the request already
+            raise late
 
     def _lose(self) -> None:
         async def give_up() -> None:

@@ -12,7 +12,7 @@ import pytest
 from cluster.edges.grpc.generated.ossature.v1.chat_pb2_grpc import ChatServiceStub
 from cluster.edges.grpc.patience import ReaderPatience
 from cluster.edges.grpc.servicer import GrpcEdge
-from cluster.errors import RequestTimeout
+from cluster.errors import RequestTimeout, first_count
 from tests.unit.fake_inference import FakeStream, chat_chunk
 from tests.unit.grpc.conftest import AUTH, MAX_MESSAGE_BYTES, authenticate
 from tests.unit.grpc.fake_inference import fake_inference
@@ -64,5 +64,6 @@ async def test_a_reader_that_comes_back_too_late_finds_an_error() -> None:
     async def give_up() -> None:
         given_up.set()
 
-    with pytest.raises(RequestTimeout, match=r"0\.01 s"), ReaderPatience(0.01, give_up):
+    with pytest.raises(RequestTimeout, match=r"0\.01 s") as late, ReaderPatience(0.01, give_up):
         await asyncio.wait_for(given_up.wait(), 5)
+    assert not first_count(late.value), "the request would be counted again, beside what giving up has booked"
