@@ -36,7 +36,7 @@ STOP_TIMEOUT_S = 90.0
 IN_MEMORY_PERIOD_S = 60.0
 OSSATURE = str(Path(sys.executable).with_name("ossature"))
 ENVIRONMENT = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-ENGINE = {"dtype": "bfloat16", "enforce_eager": True, "block_size": 32, "max_num_seqs": 16, "max_model_len": 8192}
+ENGINE = {"dtype": "float32", "enforce_eager": True, "block_size": 32, "max_num_seqs": 16, "max_model_len": 8192}
 
 
 @dataclass(frozen=True)

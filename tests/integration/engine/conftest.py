@@ -26,7 +26,7 @@ def demo_settings(**engine: Any) -> ModelSettings:
             "source": str(DEMO),
             "environment": {"OMP_NUM_THREADS": "1"},
             "engine": {
-                "dtype": "bfloat16",
+                "dtype": "float32",
                 "enforce_eager": True,
                 "block_size": 32,
                 "max_model_len": 4096,
