@@ -109,6 +109,11 @@ class FakeGateway:
         await self._streams[name][0].cancel()
         return now_s
 
+    async def open_and_cancel(self, name: str, script: Script) -> None:
+        """Both in one turn of the event loop; of two calls of an actor, the later may be the first to run."""
+        await self.open(name, script)
+        await self.cancel(name)
+
     async def answering_replica(self, name: str) -> str | None:
         return self._streams[name][2].replica_id
 

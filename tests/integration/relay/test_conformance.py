@@ -150,8 +150,7 @@ def test_cancelling_before_the_first_frame_aborts_as_well(gateway: Any) -> None:
 def test_cancelling_in_the_turn_of_opening_leaves_no_work(gateway: Any) -> None:
     requests = [name() for _ in range(20)]
     for request in requests:
-        opened, cancelled = gateway.open.remote(request, Script(tokens=ENDLESS, step_s=0.05)), gateway.cancel.remote(request)
-        get([opened, cancelled])
+        get(gateway.open_and_cancel.remote(request, Script(tokens=ENDLESS, step_s=0.05)))
     deadline_s = time.monotonic() + 5
     while running := [request for state in replicas() for request in state["running"] if request in requests]:
         assert time.monotonic() < deadline_s, f"{len(running)} of them go on"
