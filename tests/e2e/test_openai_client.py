@@ -110,10 +110,10 @@ def test_tool_call_and_answer_from_its_result(running: RunningCluster, oracle: S
     assert json.loads(tool_call.function.arguments) == {"item": "coffee", "quantity": 3}
     messages += [
         {"role": "assistant", "content": None, "tool_calls": [tool_call.model_dump()]},
-        {"role": "tool", "tool_call_id": tool_call.id, "content": json.dumps({"order_id": "A417", "status": "confirmed"})},
+        {"role": "tool", "tool_call_id": tool_call.id, "content": json.dumps({"order_id": "1042", "status": "confirmed"})},
     ]
     answer = client.chat.completions.create(model=MODEL, messages=messages, tools=TOOLS, temperature=0)  # type: ignore[arg-type]
-    assert "A417" in (answer.choices[0].message.content or "")
+    assert "1042" in (answer.choices[0].message.content or "")
 
 
 def test_streamed_tool_call_arguments_add_up(running: RunningCluster) -> None:
