@@ -34,7 +34,7 @@ from cluster.engine.vllm.engine import VllmEngine
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / ".models" / "gpt-oss-demo"
 MODEL = "bench"
-FRONT_ENDS = ("vllm", "lean", "floor")
+FRONT_ENDS = ("vllm", "lean", "direct", "floor")
 THOUGHT = "The user asks about the tides. The moon pulls at the sea, and the answer should say so in a few plain words. "
 ANSWER = (
     "Twice a day the sea rises and falls, because the moon pulls at the water on the near side a little more than at the rest. "
@@ -54,7 +54,7 @@ class BenchEngine(VllmEngine):
         """The fake executor has no log probabilities to warm up; each measurement has a round of its own first."""
 
     def choose(self, front_end: str) -> None:
-        self._lean = front_end == "lean"
+        self._lean = front_end in ("lean", "direct")
 
     async def raw(self, number: int, max_tokens: int) -> int:
         """Tokens of one generation as they come out of ``AsyncLLM``."""
@@ -93,6 +93,15 @@ def settings() -> ModelSettings:
     return ModelSettings.model_validate({"id": MODEL, "source": str(SOURCE), "environment": environment, "engine": engine})
 
 
+class _Nowhere:
+    """A reader that keeps up, as the channel to a gateway does."""
+
+    ready = True
+
+    def put(self, payloads: list[bytes]) -> None:
+        return
+
+
 class Bench:
     """Rounds of streams against one engine."""
 
@@ -123,7 +132,7 @@ class Bench:
             cache_salt="bench",
             org_tag="bench",
         )
-        async for frame in self._engine.generate(request):
+        async for frame in self._engine.generate(request, _Nowhere() if front_end == "direct" else None):
             if frame.fault is not None:
                 raise RuntimeError(frame.fault.message)
             if frame.usage is not None:
@@ -153,7 +162,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
             rows.append(row(streams, rounds))
         if options.profile:
             with cProfile.Profile(time.process_time) as profile:
-                await bench.round("lean", options.streams[-1])
+                await bench.round("direct", options.streams[-1])
             pstats.Stats(profile).sort_stats("tottime").print_stats(40)
         return {"tokens_per_stream": len(said["tokens"]), "step_ms": options.step_ms, "repeats": options.repeats, "rows": rows}
     finally:
@@ -169,20 +178,23 @@ def row(streams: int, rounds: dict[str, list[tuple[float, float]]]) -> dict[str,
             "range": [round(min(costs), 1), round(max(costs), 1)],
             "tokens_per_s": round(statistics.median(rate for _, rate in pairs)),
         }
-    ratios = [lean / vllm for (lean, _), (vllm, _) in zip(rounds["lean"], rounds["vllm"], strict=True)]
-    found["lean_to_vllm"] = round(statistics.median(ratios), 3)
+    for ours in ("lean", "direct"):
+        ratios = [mine / vllm for (mine, _), (vllm, _) in zip(rounds[ours], rounds["vllm"], strict=True)]
+        found[f"{ours}_to_vllm"] = round(statistics.median(ratios), 3)
     return found
 
 
 def show(result: dict[str, Any]) -> None:
     print(f"{result['tokens_per_stream']} tokens a stream, steps of {result['step_ms']} ms, median of {result['repeats']}")
-    print(f"{'streams':>8} {'vllm':>22} {'lean':>22} {'floor':>22} {'lean/vllm':>10}   µs of processor time a token (range)")
+    names = "".join(f"{front_end:>22}" for front_end in FRONT_ENDS)
+    print(f"{'streams':>8}{names}{'lean/vllm':>11}{'direct/vllm':>12}   µs of processor time a token (range)")
     for found in result["rows"]:
         cells = [
             f"{found[front_end]['us_per_token']} ({found[front_end]['range'][0]}-{found[front_end]['range'][1]})"
             for front_end in FRONT_ENDS
         ]
-        print(f"{found['streams']:>8} {cells[0]:>22} {cells[1]:>22} {cells[2]:>22} {found['lean_to_vllm']:>10}")
+        costs = "".join(f"{cell:>22}" for cell in cells)
+        print(f"{found['streams']:>8}{costs}{found['lean_to_vllm']:>11}{found['direct_to_vllm']:>12}")
 
 
 def main() -> None:

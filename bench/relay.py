@@ -33,7 +33,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from cluster.config.schema import ModelSettings, RelaySettings
-from cluster.engine.contract import EngineRequest, EngineUsage, Frame, Operation
+from cluster.engine.contract import EngineRequest, EngineUsage, Frame, Operation, PayloadSink
 from cluster.engine.deployment import EngineReplica
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.replica_end import Dialer
@@ -112,7 +112,7 @@ class FakeEngine:
             loop.call_later(STEP_S, self._beat.set_result, None)
         await asyncio.shield(self._beat)
 
-    async def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
+    async def generate(self, request: EngineRequest, sink: PayloadSink | None = None) -> AsyncGenerator[Frame, None]:
         self.running += 1
         try:
             yield Frame(payloads=[CHUNK])

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from bench.fakes.answer import Answer, prompt_tokens
 from bench.fakes.profile import Profile
 from bench.fakes.steps import StepClocks
-from cluster.engine.contract import Engine, EngineRequest, EngineTiming, EngineUsage, Frame
+from cluster.engine.contract import Engine, EngineRequest, EngineTiming, EngineUsage, Frame, PayloadSink
 from cluster.runtime.served_engine import ServedEngine
 
 
@@ -29,7 +29,7 @@ class FakeEngine:
     async def stop(self) -> None:
         self._clocks = None
 
-    async def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
+    async def generate(self, request: EngineRequest, sink: PayloadSink | None = None) -> AsyncGenerator[Frame, None]:
         assert self._clocks is not None
         began_s = time.monotonic()
         profile = Profile.find(request.body)

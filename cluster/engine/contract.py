@@ -85,6 +85,17 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.usage is not None or self.fault is not None
 
 
+class PayloadSink(Protocol):
+    """Takes the payloads of one answer in the very turn of the event loop in which they are made."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether :meth:`put` may be called now: the reader keeps up, and nothing given before is still on its way here."""
+        ...
+
+    def put(self, payloads: list[bytes]) -> None: ...
+
+
 class Engine(Protocol):
     """A model that answers. Implementations: ``vllm/`` (others later). All methods run on one event loop."""
 
@@ -92,9 +103,11 @@ class Engine(Protocol):
         """Load the model and warm it up. Raises when it cannot serve."""
         ...
 
-    def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
+    def generate(self, request: EngineRequest, sink: PayloadSink | None = None) -> AsyncGenerator[Frame, None]:
         """Answer a request, one frame per engine output. Closing the generator aborts the generation within one engine step.
 
+        With a ``sink``, payloads may go there instead, while the generator waits to be asked for nothing and the sink is ready. The
+        first frame and the last one are always the generator's.
         Never raises for what a request does wrong or what the engine can't do: that is a frame with a fault.
         """
         ...

@@ -14,7 +14,7 @@ import msgspec
 from cluster.config.schema import ModelSettings, RelaySettings
 from cluster.engine.coalesce import coalesced
 from cluster.engine.cold_start import PhaseReport
-from cluster.engine.contract import Engine, EngineRequest, Frame
+from cluster.engine.contract import Engine, EngineRequest, Frame, PayloadSink
 from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
 from cluster.relay.channel.replies import Replies
@@ -107,13 +107,13 @@ class EngineReplica:
             async for item in items:
                 yield item
 
-    async def _observed(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
-        """The engine's frames, counted and judged on the way."""
+    async def _observed(self, request: EngineRequest, sink: PayloadSink | None = None) -> AsyncGenerator[Frame, None]:
+        """The engine's frames, counted and judged on the way. What goes to ``sink`` is neither a first nor a last one."""
         observation = self._watch.begin(request.org_tag, request.cache_salt, alone=_is_alone(request.body))
         self._waiting += 1
         started = False
         try:
-            async with aclosing(self._engine.generate(request)) as frames:
+            async with aclosing(self._engine.generate(request, sink)) as frames:
                 async for frame in frames:
                     if not started:
                         started = True

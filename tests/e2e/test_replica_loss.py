@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
 MODEL = "gpt-oss-demo"
 REPLACED_WITHIN_S = 480.0
 LONG_STREAMS = 8
+ENDLESS_TOKENS = 6000  # more than any machine makes in the time of a test
 
 
 @dataclass
@@ -32,8 +33,17 @@ class Outcome:
     status: int = 200
 
 
-def stream(running: RunningCluster, number: int, tokens: int, started: threading.Semaphore | None = None) -> Outcome:
-    """A raw text completion: every token is seen, while a chat model that goes on behind its answer's end would stay silent."""
+def stream(
+    running: RunningCluster,
+    number: int,
+    tokens: int,
+    started: threading.Semaphore | None = None,
+    leave: threading.Event | None = None,
+) -> Outcome:
+    """A raw text completion: every token is seen, while a chat model that goes on behind its answer's end would stay silent.
+
+    The reader tells ``started`` of its first byte, and goes once ``leave`` is set.
+    """
     outcome = Outcome()
     body = {
         "model": MODEL,
@@ -55,6 +65,9 @@ def stream(running: RunningCluster, number: int, tokens: int, started: threading
                 started.release()
             outcome.bytes_seen = True
             outcome.finish = event["choices"][0]["finish_reason"] or outcome.finish
+            if leave is not None and leave.is_set():
+                outcome.finish = "left"
+                break
     return outcome
 
 
@@ -72,7 +85,7 @@ def test_sigkill_under_load_loses_no_request_without_a_byte(running: RunningClus
             short.append(stream(running, worker * 1000 + number, 8))
 
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
-        long = [pool.submit(stream, running, -number, 400, started) for number in range(1, LONG_STREAMS + 1)]
+        long = [pool.submit(stream, running, -number, ENDLESS_TOKENS, started, stop) for number in range(1, LONG_STREAMS + 1)]
         for _ in long:
             assert started.acquire(timeout=120), "a stream did not start"
         workers = [pool.submit(steady, worker) for worker in range(1, 5)]

@@ -19,7 +19,7 @@ from typing import Any
 
 from cluster.config.schema import ModelSettings
 from cluster.engine.cold_start import ColdStart, OnPhase, Phase
-from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, Frame, Operation
+from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, Frame, Operation, PayloadSink
 from cluster.engine.processes import EngineProcesses
 from cluster.engine.vllm import arguments, faults, harmony, payloads
 from cluster.engine.vllm.architecture import is_gpt_oss
@@ -147,7 +147,7 @@ class VllmEngine:
 
     # --- requests -----------------------------------------------------------------------------------------------------------
 
-    async def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
+    async def generate(self, request: EngineRequest, sink: PayloadSink | None = None) -> AsyncGenerator[Frame, None]:
         """See :class:`~cluster.engine.contract.Engine`."""
         from cluster.engine.vllm.metered import RequestMeter
 
@@ -157,7 +157,7 @@ class VllmEngine:
         if self._llm is None:
             yield Frame(fault=faults.ENGINE_DEAD)
             return
-        meter = RequestMeter()
+        meter = RequestMeter(sink)
         try:
             answer = await self._begin_stream(request, meter) if request.stream else self._whole(request, meter)
             async with aclosing(answer):
@@ -184,12 +184,17 @@ class VllmEngine:
 
     async def _written(self, meter: Any, answer: Any) -> AsyncGenerator[Frame, None]:
         """An answer of the lean front end (a ``LeanAnswer``)."""
+        direct = meter.direct
         async with aclosing(answer.outputs) as outputs:
             async for output in outputs:
+                if direct is not None:
+                    direct.close()
                 if written := answer.write(output):
                     yield Frame(payloads=written)
                 if answer.failure is not None:
                     raise answer.failure
+                if direct is not None:
+                    direct.open(answer.write)
         yield Frame(usage=_usage(meter, answer.reasoning_tokens), timing=_timing(meter))
 
     async def _understood(

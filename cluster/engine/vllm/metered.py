@@ -8,13 +8,15 @@ sees every output first.
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import AsyncGenerator, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from cluster.engine.contract import EngineTiming
+from cluster.engine.contract import EngineTiming, PayloadSink
+from cluster.engine.vllm.direct import DirectWrites
 
 _active: ContextVar[RequestMeter | None] = ContextVar("ossature_request_meter", default=None)
 
@@ -43,9 +45,13 @@ class PromptMeter:
 
 
 class RequestMeter:
-    """What one request cost. ``error`` is the exception that ended a generation, ``started`` whether there was any output."""
+    """What one request cost. ``error`` is the exception that ended a generation, ``started`` whether there was any output.
 
-    def __init__(self) -> None:
+    ``direct``: the short way to the request's sink, if it has one.
+    """
+
+    def __init__(self, sink: PayloadSink | None = None) -> None:
+        self.direct = None if sink is None else DirectWrites(sink, self._count)
         self._prompts: list[PromptMeter] = []
         self._generations: list[AsyncGenerator[Any, None]] = []
         self.started = False
@@ -67,6 +73,10 @@ class RequestMeter:
         watched = self._record(generation, prompt)
         self._generations.append(watched)
         return watched
+
+    def _count(self, tokens: int) -> None:
+        """Tokens that took the short way. What they belong to is a chat, which has one prompt."""
+        self._prompts[0].completion_tokens += tokens
 
     async def _record(self, generation: AsyncGenerator[Any, None], prompt: PromptMeter) -> AsyncGenerator[Any, None]:
         async with contextlib.aclosing(generation):
@@ -113,10 +123,29 @@ class RequestMeter:
         return max(times, key=lambda time: time.queue_s, default=None)
 
 
-class MeteredAsyncLLM(AsyncLLM):  # type: ignore[misc]  # vLLM is not typed
-    """``AsyncLLM`` whose generations are watched by the active :class:`RequestMeter`, if there is one."""
+class MeteredGenerations:
+    """What makes an engine client's generations watched by the active :class:`RequestMeter`, if there is one. To be mixed in."""
 
-    def generate(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        generation: AsyncGenerator[Any, None] = super().generate(*args, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._direct: weakref.WeakValueDictionary[str, DirectWrites] = weakref.WeakValueDictionary()
+
+    def generate(self, prompt: Any, sampling_params: Any, request_id: str, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        generation: AsyncGenerator[Any, None]
+        generation = super().generate(prompt, sampling_params, request_id, **kwargs)  # type: ignore[misc]  # the mixed-in one's
         meter = _active.get()
-        return generation if meter is None else meter.watch(generation)
+        if meter is None:
+            return generation
+        if meter.direct is not None:
+            self._direct[request_id] = meter.direct
+        return meter.watch(generation)
+
+    async def add_request(self, request_id: str, *args: Any, **kwargs: Any) -> Any:
+        collector = await super().add_request(request_id, *args, **kwargs)  # type: ignore[misc]  # the mixed-in one's
+        if (direct := self._direct.pop(request_id, None)) is not None:
+            direct.attach(collector)
+        return collector
+
+
+class MeteredAsyncLLM(MeteredGenerations, AsyncLLM):  # type: ignore[misc]  # vLLM is not typed
+    """``AsyncLLM`` whose generations tell what they cost."""

@@ -65,6 +65,17 @@ class Outbox:
         self._channel.push(Delta(self.stream, frame.payloads, end), size)
         self.ended = True
 
+    @property
+    def ready(self) -> bool:
+        """See :class:`~cluster.engine.contract.PayloadSink`."""
+        return self._credit_bytes > 0 and not self.ended and not self._channel.paused
+
+    def put(self, payloads: list[bytes]) -> None:
+        """Hand payloads to the channel at once; only while :attr:`ready`. Raises ``FrameTooLarge``."""
+        size = sum(map(len, payloads))
+        self._credit_bytes -= size
+        self._channel.push(Delta(self.stream, payloads), size)
+
     def lose(self, reason: str) -> None:
         """There will be no last frame. Nothing happens after one."""
         if not self.ended:

@@ -13,14 +13,14 @@ from contextlib import aclosing
 
 import msgspec
 
-from cluster.engine.contract import EngineRequest, Frame
+from cluster.engine.contract import EngineRequest, Frame, PayloadSink
 from cluster.relay.channel.messages import Accepted, Open
 from cluster.relay.channel.outbox import Outbox
 from cluster.relay.channel.replica_end import ChannelUnavailable, Dialer, ReplicaChannel
 
 logger = logging.getLogger(__name__)
 
-Generate = Callable[[EngineRequest], AsyncGenerator[Frame, None]]
+Generate = Callable[[EngineRequest, PayloadSink], AsyncGenerator[Frame, None]]
 
 
 class Replies:
@@ -82,7 +82,7 @@ async def _work(call: Open, channel: ReplicaChannel, outbox: Outbox, generate: G
         channel.fetch(call.stream)
         request = msgspec.structs.replace(request, body=await outbox.body())
     try:
-        async with aclosing(generate(request)) as frames:
+        async with aclosing(generate(request, outbox)) as frames:
             async for frame in frames:
                 await outbox.send(frame)
                 if frame.last:

@@ -13,7 +13,7 @@ import msgspec
 from ray import serve
 
 from cluster.config.schema import ModelSettings, RelaySettings
-from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, FaultKind, Frame
+from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, FaultKind, Frame, PayloadSink
 from cluster.engine.deployment import EngineReplica
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.replica_end import Dialer
@@ -58,7 +58,7 @@ class FakeEngine:
     async def check_health(self) -> None:
         return
 
-    async def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
+    async def generate(self, request: EngineRequest, sink: PayloadSink | None = None) -> AsyncGenerator[Frame, None]:
         name = request.request_id
         script = msgspec.json.decode(request.body, type=Script)
         self.bodies[name] = hashlib.sha256(request.body).hexdigest()

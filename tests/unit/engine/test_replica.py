@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from cluster.config.schema import ModelSettings, RelaySettings
-from cluster.engine.contract import EngineRequest, EngineUsage, Fault, FaultKind, Frame, Operation
+from cluster.engine.contract import EngineRequest, EngineUsage, Fault, FaultKind, Frame, Operation, PayloadSink
 from cluster.engine.deployment import EngineReplica
 
 DECODER = msgspec.msgpack.Decoder(Frame)
@@ -29,7 +29,7 @@ class ScriptedEngine:
     async def start(self) -> None:
         self.go.set()
 
-    async def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
+    async def generate(self, request: EngineRequest, sink: PayloadSink | None = None) -> AsyncGenerator[Frame, None]:
         try:
             if self.fault is not None:
                 yield Frame(fault=self.fault)

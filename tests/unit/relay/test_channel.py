@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import msgspec
 import pytest
 
-from cluster.engine.contract import EngineRequest, EngineUsage, Frame, Operation
+from cluster.engine.contract import EngineRequest, EngineUsage, Frame, Operation, PayloadSink
 from cluster.relay.channel.handshake import new_life, new_nonce
 from cluster.relay.channel.messages import (
     Accepted,
@@ -49,11 +49,13 @@ class FakeEngine:
     def __init__(self) -> None:
         self.frames: asyncio.Queue[Frame | Exception] = asyncio.Queue()
         self.requests: list[EngineRequest] = []
+        self.sink: PayloadSink | None = None
         self.taken = 0
         self.aborted = 0
 
-    async def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
+    async def generate(self, request: EngineRequest, sink: PayloadSink | None = None) -> AsyncGenerator[Frame, None]:
         self.requests.append(request)
+        self.sink = sink
         try:
             while True:
                 frame = await self.frames.get()
@@ -131,6 +133,50 @@ async def test_a_reader_that_stops_holds_its_engine_and_no_other() -> None:
         assert slow.taken == 11
         assert streams[0].inbox.size_bytes == 100
         assert len(await rest(streams[0])) == 51
+
+
+async def test_what_an_engine_gives_to_the_sink_comes_in_its_place_and_shares_the_turns_message() -> None:
+    engines = [FakeEngine() for _ in range(5)]
+    async with listening() as server, dialling() as dialer:
+        replies = Replies(dialer, 100)
+        streams = []
+        for engine in engines:
+            awaited, packed = opening(server)
+            call = Call(replies, packed, engine)
+            await call.accepted.wait()
+            accept(server, awaited, dialer)
+            streams.append(awaited)
+            engine.frames.put_nowait(Frame(payloads=[b"first"]))
+            assert (await awaited.inbox.take()).payloads == [b"first"]
+        messages = server.traffic.received_messages
+        for engine in engines:
+            assert engine.sink is not None
+            assert engine.sink.ready
+            engine.sink.put([b"a", b"b"])
+        for awaited in streams:
+            assert (await awaited.inbox.take()).payloads == [b"a", b"b"]
+        assert server.traffic.received_messages == messages + 1
+        engines[0].frames.put_nowait(LAST)
+        assert await streams[0].inbox.take() == LAST
+
+
+async def test_a_sink_is_not_ready_while_its_reader_owes_room_or_once_the_stream_is_over() -> None:
+    engine = FakeEngine()
+    async with listening() as server, dialling() as dialer:
+        awaited, packed = opening(server, window_bytes=10)
+        call = Call(Replies(dialer, 100), packed, engine)
+        await call.accepted.wait()
+        accept(server, awaited, dialer)
+        await eventually(lambda: engine.sink is not None)
+        sink = engine.sink
+        assert sink is not None
+        sink.put([bytes(10)])
+        assert not sink.ready
+        assert len((await awaited.inbox.take()).payloads) == 1
+        await eventually(lambda: sink.ready)
+        server.forget(awaited)
+        await asyncio.wait_for(call.task, 2)
+        assert not sink.ready
 
 
 async def test_a_stream_that_nobody_wants_is_aborted() -> None:

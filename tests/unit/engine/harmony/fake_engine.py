@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from types import SimpleNamespace
@@ -9,12 +10,15 @@ from typing import Any
 
 from vllm.entrypoints.openai.chat_completion.serving import OpenAIServingChat
 from vllm.outputs import CompletionOutput, RequestOutput
+from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.exceptions import EngineDeadError
+from vllm.v1.engine.output_processor import RequestOutputCollector
 
 from cluster.config.schema import ModelSettings
 from cluster.engine.contract import EngineRequest, Frame, Operation
-from cluster.engine.vllm import harmony, metered
+from cluster.engine.vllm import harmony
 from cluster.engine.vllm.engine import VllmEngine
+from cluster.engine.vllm.metered import MeteredGenerations
 from tests.unit.engine.harmony.scripts import Script, Step, encoding
 
 PROMPT = [1, 2, 3]
@@ -33,8 +37,12 @@ class FakeTokenizer:
         return []
 
 
-class FakeEngineClient:
-    """Plays ``script`` for the next generation, and keeps the sampling parameters that it was asked with."""
+class ScriptedLLM:
+    """Plays ``script`` for the next generation into vLLM's own collector, and keeps the sampling parameters that it was asked with.
+
+    Like vLLM's output handler, the player waits for nobody; but each output is on its way before the next one comes, unless
+    ``hurries``.
+    """
 
     errored = False
     input_processor = None
@@ -51,31 +59,57 @@ class FakeEngineClient:
         )
         self.script: Script | None = None
         self.params: Any = None
+        self.hurries = False
+        self._player: asyncio.Task[None] | None = None
 
     def check_admission(self, n: int = 1) -> None:
         """There is always room."""
 
-    def generate(self, prompt: Any, params: Any, request_id: str, **_: Any) -> AsyncGenerator[Any, None]:
+    async def add_request(self, request_id: str, prompt: Any, params: Any) -> RequestOutputCollector:
         self.params = params
-        meter = metered._active.get()
-        assert meter is not None
         assert self.script is not None
-        return meter.watch(self._play(self.script, request_id))
+        collector = RequestOutputCollector(RequestOutputKind.DELTA, request_id)
+        self._player = asyncio.create_task(self._play(self.script, collector))
+        return collector
 
-    async def _play(self, script: Script, request_id: str) -> AsyncGenerator[Any, None]:
+    async def generate(self, prompt: Any, params: Any, request_id: str, **_: Any) -> AsyncGenerator[Any, None]:
+        collector = await self.add_request(request_id, prompt, params)
+        finished = False
+        while not finished:
+            output = collector.get_nowait() or await collector.get()
+            finished = output.finished
+            yield output
+
+    async def _play(self, script: Script, collector: RequestOutputCollector) -> None:
         for number, steps in enumerate(script.outputs):
+            if not self.hurries:
+                await _turns(4)
             finished = number + 1 == len(script.outputs) and not script.dies
-            yield RequestOutput(
-                request_id=request_id,
-                prompt=None,
-                prompt_token_ids=PROMPT,
-                prompt_logprobs=None,
-                outputs=[_completion(step) for step in steps],
-                finished=finished,
-                num_cached_tokens=2,
+            collector.put(
+                RequestOutput(
+                    request_id=collector.request_id,
+                    prompt=None,
+                    prompt_token_ids=PROMPT,
+                    prompt_logprobs=None,
+                    outputs=[_completion(step) for step in steps],
+                    finished=finished,
+                    num_cached_tokens=2,
+                )
             )
         if script.dies:
-            raise EngineDeadError
+            if not self.hurries:
+                await _turns(4)
+            collector.put(EngineDeadError())
+
+
+class FakeEngineClient(MeteredGenerations, ScriptedLLM):
+    """What :class:`VllmEngine` expects of ``MeteredAsyncLLM``."""
+
+
+async def _turns(count: int) -> None:
+    """Let others have so many turns of the event loop: a woken stream needs two to take its output."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 def _completion(step: Step) -> CompletionOutput:
@@ -117,6 +151,36 @@ def serving_chat(client: FakeEngineClient, **options: Any) -> Any:
     )
 
 
+def request_of(script: Script, request_id: str = "chatcmpl-1") -> EngineRequest:
+    return EngineRequest(
+        request_id=request_id,
+        operation=Operation.CHAT,
+        body=json.dumps(script.body).encode(),
+        stream=True,
+        cache_salt="salt",
+        org_tag="org",
+    )
+
+
+class Gathering:
+    """A sink that keeps what it gets. Not ready every ``every``-th time that it is asked."""
+
+    def __init__(self, every: int = 0) -> None:
+        self.frames: list[Frame] = []
+        self.direct = 0
+        self._every = every
+        self._asked = 0
+
+    @property
+    def ready(self) -> bool:
+        self._asked += 1
+        return not self._every or self._asked % self._every != 0
+
+    def put(self, payloads: list[bytes]) -> None:
+        self.direct += 1
+        self.frames.append(Frame(payloads=payloads))
+
+
 class FakeEngine(VllmEngine):
     """Our engine over scripts, with one of its two front ends."""
 
@@ -129,14 +193,12 @@ class FakeEngine(VllmEngine):
         self._serving = SimpleNamespace(openai_serving_chat=harmony.adopt(chat) if lean else chat)
         self._lean = lean
 
-    async def play(self, script: Script, request_id: str = "chatcmpl-1") -> list[Frame]:
+    async def play(self, script: Script, request_id: str = "chatcmpl-1", sink: Gathering | None = None) -> list[Frame]:
+        """The frames, with those that went to ``sink`` in their places."""
         self.client.script = script
-        request = EngineRequest(
-            request_id=request_id,
-            operation=Operation.CHAT,
-            body=json.dumps(script.body).encode(),
-            stream=True,
-            cache_salt="salt",
-            org_tag="org",
-        )
-        return [frame async for frame in self.generate(request)]
+        request = request_of(script, request_id)
+        if sink is None:
+            return [frame async for frame in self.generate(request)]
+        async for frame in self.generate(request, sink):
+            sink.frames.append(frame)
+        return sink.frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections import Counter
@@ -9,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cluster.engine.contract import EngineUsage, Fault, Frame
-from tests.unit.engine.harmony.fake_engine import FakeEngine
+from cluster.engine.contract import EngineUsage, Fault, FaultKind, Frame
+from tests.unit.engine.harmony.fake_engine import FakeEngine, Gathering, request_of
 from tests.unit.engine.harmony.scripts import KINDS, Script, Step, make_script, tokens
 
 SCRIPTS = 2100
@@ -77,13 +78,18 @@ def features(script: Script, answer: Seen) -> set[str]:
 async def test_both_front_ends_write_the_same_bytes(engines: tuple[FakeEngine, FakeEngine], group: int) -> None:
     theirs, ours = engines
     told: Counter[str] = Counter()
+    direct = 0
     for seed in range(group * GROUP, (group + 1) * GROUP):
         script = make_script(seed)
         expected, found = seen(await theirs.play(script)), seen(await ours.play(script))
         assert found == expected, f"seed {seed}: {script}"
+        sink = Gathering(every=seed % 4)
+        assert seen(await ours.play(script, sink=sink)) == expected, f"seed {seed}, the short way: {script}"
+        direct += sink.direct
         told.update(features(script, found))
     assert set(theirs.streams) == {"vllm"}
     assert set(ours.streams) == {"lean"}
+    assert direct > GROUP, "the short way was hardly taken"
     assert told.keys() >= FEATURES, "the scripts have become too tame to prove anything"
 
 
@@ -119,6 +125,42 @@ async def test_a_plain_answer_reads_as_openais_chunks(engines: tuple[FakeEngine,
 async def test_one_frame_holds_what_one_engine_output_brought(engines: tuple[FakeEngine, FakeEngine]) -> None:
     frames = await engines[1].play(ANSWER)
     assert [len(frame.payloads) for frame in frames] == [1, 1, 1, 1, 1, 0]
+
+
+async def test_a_sink_gets_what_is_neither_first_nor_last(engines: tuple[FakeEngine, FakeEngine]) -> None:
+    sink = Gathering()
+    frames = await engines[1].play(ANSWER, sink=sink)
+    assert [len(frame.payloads) for frame in frames] == [1, 1, 1, 1, 1, 0]
+    assert sink.direct == 3
+    assert frames[-1].usage == EngineUsage(prompt_tokens=3, completion_tokens=13, cached_tokens=2, reasoning_tokens=1)
+
+
+async def test_nothing_overtakes_what_a_slow_reader_has_not_taken(engines: tuple[FakeEngine, FakeEngine]) -> None:
+    """The reader holds the first frame while the engine goes on: what comes meanwhile is merged, and comes after it."""
+    engine = engines[1]
+    engine.client.script = ANSWER
+    sink = Gathering()
+    async for frame in engine.generate(request_of(ANSWER), sink):
+        sink.frames.append(frame)
+        if len(sink.frames) == 1:
+            await asyncio.sleep(0.05)
+            assert sink.direct == 0
+    told = deltas([payload for frame in sink.frames for payload in frame.payloads])
+    assert "".join(delta.get("reasoning") or "" for delta in told) == "Hm"
+    assert "".join(delta.get("content") or "" for delta in told) == "Hello there"
+    assert len(sink.frames) == 3
+
+
+async def test_a_sink_that_fails_ends_its_own_stream_with_a_fault(engines: tuple[FakeEngine, FakeEngine]) -> None:
+    class Broken(Gathering):
+        def put(self, payloads: list[bytes]) -> None:
+            raise RuntimeError("a defect")
+
+    frames = await engines[1].play(ANSWER, sink=Broken())
+    assert frames[-1].fault is not None
+    assert frames[-1].fault.kind is FaultKind.INTERNAL
+    again = await engines[1].play(ANSWER, sink=Gathering())
+    assert again[-1].fault is None
 
 
 async def test_a_tool_call_begins_with_id_and_name_and_goes_on_with_arguments(engines: tuple[FakeEngine, FakeEngine]) -> None:
