@@ -4,7 +4,8 @@
 
 The engine core is vLLM's, in its own process, with a fake executor (``bench/fake_executor.py``) that answers each request with the
 same Harmony text, one token a step. What is measured is the processor time of *this* process, in which a replica would receive the
-core's messages and make chunks of them. Front ends take turns; a figure is the median over the repeats. ``floor`` is vLLM's
+core's messages and make chunks of them. ``lean`` passes everything through the generators; ``direct`` has a sink, as the stepped
+relay gives it. Front ends take turns; a figure is the median over the repeats. ``floor`` is vLLM's
 ``AsyncLLM.generate`` without detokenizing, with nothing done with its tokens.
 """
 
