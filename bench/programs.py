@@ -42,6 +42,11 @@ class Program:
             except FileNotFoundError:
                 raise Unavailable(f"{command[0]} is not there") from None
 
+    @property
+    def pid(self) -> int:
+        """Id of the process that was started; its children are in :meth:`processes`."""
+        return self._process.pid
+
     def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Raises ``Unavailable`` when the program ends or is not ready in time; it is ended then."""
         deadline = time.monotonic() + timeout_s

@@ -14,6 +14,7 @@ from typing import Any
 from ray import serve
 from ray.serve import Application
 from ray.serve.config import RequestRouterConfig
+from ray.serve.schema import LoggingConfig
 
 from cluster.config.schema import ClusterConfig, ModelSettings, RoutingSettings
 from cluster.edges.gateway import Gateway
@@ -31,6 +32,8 @@ _LOOPBACK = "127.0.0.1"
 _BESIDES_INFERENCE = 100
 #: How long a request that found every replica full waits before it asks again, at most.
 _MAX_BACKOFF_S = 0.1
+#: Serve writes a line for each request into files of its own; the gateway's own line says more.
+_QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 
 
 def engine_deployment_name(model_id: str) -> str:
@@ -47,6 +50,7 @@ def build(config: ClusterConfig, engine_replica: type[ServedEngine] = ServedEngi
     engines = {model.id: _engine(engine_replica, model, config, environment) for model in config.models}
     gateway = serve.deployment(serve.ingress()(Gateway)).options(
         name=GATEWAY,
+        logging_config=_QUIET,
         num_replicas=config.gateway.replicas,
         # Above the limit that the gateway keeps itself: its own refusal has OpenAI's shape and a Retry-After, Serve's has not.
         max_ongoing_requests=2 * config.gateway.max_ongoing_requests + _BESIDES_INFERENCE,
@@ -75,6 +79,7 @@ def _engine(
         options = {"placement_group_bundles": placement.bundles, "placement_group_strategy": placement.strategy}
     deployment = serve.deployment(engine_replica).options(
         name=engine_deployment_name(model.id),
+        logging_config=_QUIET,
         num_replicas=model.replicas,
         max_ongoing_requests=model.max_ongoing_requests,
         max_queued_requests=model.max_queued_requests,

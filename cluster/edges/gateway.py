@@ -17,7 +17,7 @@ from cluster.edges.grpc.servicer import GrpcEdge
 from cluster.edges.http.app import build_app
 from cluster.edges.readiness import ModelReadiness
 from cluster.edges.refusals import Refusals
-from cluster.edges.serve_request_id import keep_our_request_id
+from cluster.edges.serve_ingress import shorten_ingress
 from cluster.identity.authenticator import Authenticator
 from cluster.identity.directory import Directory
 from cluster.inference.cluster_inference import ClusterInference
@@ -46,7 +46,7 @@ class Gateway(GrpcEdge):
         assert config.secret is not None
         assert config.database.url is not None
         logs.configure(config.logging, "gateway")
-        keep_our_request_id()
+        shorten_ingress()
         self._config = config
         self._database = Database.open(config.database.url.get_secret_value(), config.database)
         self._ledger = UsageLedger(self._database)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ from cluster.engine.contract import EngineUsage, Frame, Operation
 from cluster.errors import DeadlineExceeded, EngineFailed, OssatureError
 from cluster.inference.accounting import RequestMeter
 from cluster.inference.attempt import Opened
+from cluster.inference.deadline import Deadline
 from cluster.inference.faults import error_of
 from cluster.inference.usage import Usage
 from cluster.prompt_cache.rules import shown_cached_tokens
@@ -55,7 +55,7 @@ class AnswerStream:
         operation: Operation,
         include_usage: bool,
         route: str,
-        deadline: float,
+        deadline: Deadline,
         meter: RequestMeter,
         release: Callable[[], None],
     ) -> None:
@@ -111,7 +111,7 @@ class AnswerStream:
 
     async def _next_frame(self) -> Frame:
         try:
-            async with asyncio.timeout_at(self._deadline):
+            with self._deadline:
                 return await anext(self._opened.frames)
         except TimeoutError:
             raise await self._fail(DeadlineExceeded("The request's deadline passed before the answer was finished.")) from None

@@ -6,7 +6,6 @@ same order. After it, a loss ends the answer.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Protocol
 
 from cluster.engine.contract import EngineRequest, FaultKind, Frame
 from cluster.errors import DeadlineExceeded, EngineFailed, Overloaded
+from cluster.inference.deadline import Deadline
 from cluster.relay.contract import EngineStream, NoCapacity, Relay, ReplicaLost
 from cluster.routing.ticket import RouteTicket
 
@@ -45,12 +45,12 @@ async def open_answer(
     model: str,
     request: EngineRequest,
     new_ticket: Callable[[frozenset[str]], RouteTicket],
-    deadline: float,
+    deadline: Deadline,
     observer: AttemptObserver,
 ) -> tuple[Opened, RouteTicket]:
     """Send the request and wait for its first frame.
 
-    ``new_ticket`` makes a ticket that excludes the given replicas; ``deadline`` is a time of the event loop's clock, in seconds.
+    ``new_ticket`` makes a ticket that excludes the given replicas.
     Raises ``Overloaded`` without capacity, ``DeadlineExceeded``, or ``EngineFailed`` when the retry was lost as well.
     """
     excluded: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ async def open_answer(
         stream = relay.open(model, request, ticket)
         frames = aiter(stream)
         try:
-            async with asyncio.timeout_at(deadline):
+            with deadline:
                 first = await anext(frames)
         except NoCapacity:
             raise Overloaded(

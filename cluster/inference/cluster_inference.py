@@ -15,6 +15,7 @@ from cluster.identity.principal import Principal
 from cluster.inference.accounting import Recorder, RequestMeter
 from cluster.inference.answer_stream import AnswerStream, shown
 from cluster.inference.attempt import Opened, open_answer
+from cluster.inference.deadline import Deadline
 from cluster.inference.faults import error_of
 from cluster.inference.identifiers import answer_id
 from cluster.inference.plan import Planner
@@ -32,7 +33,7 @@ class _Begun:
     opened: Opened
     request_id: str
     route: str
-    deadline: float
+    deadline: Deadline
     meter: RequestMeter
     release: Callable[[], None]
 
@@ -99,7 +100,7 @@ class ClusterInference:
         payloads = list(frame.payloads)
         while not frame.last:
             try:
-                async with asyncio.timeout_at(begun.deadline):
+                with begun.deadline:
                     frame = await anext(begun.opened.frames)
             except ReplicaLost:
                 raise EngineFailed("The replica that served this request stopped. Please retry.") from None
@@ -126,11 +127,10 @@ class ClusterInference:
         release: Callable[[], None] | None = None
         try:
             model = self._visible(principal, request.model)
-            release = self._enter(principal.org_id)
             timeout_s = self._admission.request_timeout_s
             if call.timeout_s is not None:
                 timeout_s = min(timeout_s, call.timeout_s)
-            deadline = asyncio.get_running_loop().time() + timeout_s
+            deadline, release = self._enter(principal.org_id, timeout_s)
             if not self._has_replica(model.id):
                 raise Overloaded(
                     f"The model {model.id!r} has no running replica now. Please retry later.", retry_after_s=_NO_REPLICA_RETRY_S
@@ -156,18 +156,23 @@ class ClusterInference:
             raise
         return _Begun(opened, request_id, _explain(ticket), deadline, meter, release)
 
-    def _enter(self, org_id: str) -> Callable[[], None]:
-        """Take a place on this gateway and in the organization's limit. Returns what gives both back, to be called once."""
+    def _enter(self, org_id: str, timeout_s: float) -> tuple[Deadline, Callable[[], None]]:
+        """Take a place on this gateway and in the organization's limit, and set the clock.
+
+        Returns the deadline, and what gives all of it back, to be called once.
+        """
         if self._in_progress >= self._max_in_progress:
             raise Overloaded("This gateway has as many requests in progress as it may have. Please retry later.")
         slot = self._limit.acquire(org_id)
         self._in_progress += 1
+        deadline = Deadline(asyncio.get_running_loop().time() + timeout_s)
 
         def leave() -> None:
             self._in_progress -= 1
             slot.release()
+            deadline.close()
 
-        return leave
+        return deadline, leave
 
     def _visible(self, principal: Principal, model_id: str) -> ModelSettings:
         model = self._models.get(model_id)

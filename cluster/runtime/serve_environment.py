@@ -46,6 +46,8 @@ def ray_environment(config: ClusterConfig) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(_HTTP2_STREAMS),
         # Ray gives its workers the lowest priority but four; an engine would wait behind any other process of the host.
         "RAY_worker_niceness": "0",
+        # Serve's own metrics, ten times a second by default, are read every few seconds at most.
+        "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DEDUP_LOGS": "0",
     }

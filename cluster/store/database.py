@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, Insert, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from cluster.config.schema import DatabaseSettings
+from cluster.store.bulk import BulkInsert, EngineInsert, SqliteInsert
 from cluster.store.errors import store_errors
 
 ASYNC_DRIVERS = {
@@ -30,8 +32,9 @@ SQLITE_READ, SQLITE_WRITE = "BEGIN", "BEGIN IMMEDIATE"
 class Database:
     """Connections to one database. Belongs to one event loop; every method may raise :class:`StoreUnavailable`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, timeout_s: float) -> None:
         self._engine = engine
+        self._timeout_s = timeout_s
         self._read = async_sessionmaker(engine, expire_on_commit=False)
         self._write = async_sessionmaker(engine.execution_options(sqlite_begin=SQLITE_WRITE), expire_on_commit=False)
         # SQLite has one writer at a time and lets the others poll; waiting here instead is fair and costs no thread.
@@ -43,7 +46,8 @@ class Database:
 
         Raises ``ValueError`` for a URL of another kind of database.
         """
-        return cls(create_engine(parse_url(url), timeout_s=settings.timeout_s, pool_size=settings.pool_size))
+        engine = create_engine(parse_url(url), timeout_s=settings.timeout_s, pool_size=settings.pool_size)
+        return cls(engine, settings.timeout_s)
 
     @property
     def dialect(self) -> str:
@@ -64,6 +68,19 @@ class Database:
             with store_errors():
                 async with self._write() as session, session.begin():
                     yield session
+
+    def bulk_insert(self, insert: Insert, columns: Sequence[str]) -> BulkInsert:
+        """``insert`` prepared for many rows of these columns at a time, each time in a transaction of its own."""
+        if self.dialect != "sqlite":
+            return EngineInsert(self._engine, insert)
+        path, timeout_s = str(self._engine.url.database), self._timeout_s
+
+        def connect() -> sqlite3.Connection:
+            connection = sqlite3.connect(path, timeout=timeout_s, check_same_thread=False)
+            configure_sqlite(connection)
+            return connection
+
+        return SqliteInsert(connect, insert, columns, self._writer_turn)
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -110,20 +127,25 @@ def _create_sqlite(url: URL, timeout_s: float, foreign_keys: bool, pool: dict[st
 
     @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: object) -> None:
-        # Otherwise the driver begins transactions when it sees fit, not when SQLAlchemy says so.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode = WAL",
-            # FULL: a commit is on disk when it returns. NORMAL would lose acknowledged usage in a power cut.
-            "synchronous = FULL",
-            f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        configure_sqlite(connection, foreign_keys=foreign_keys)
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", SQLITE_READ))
 
     return engine
+
+
+def configure_sqlite(connection: Any, *, foreign_keys: bool = True) -> None:
+    """Set a new connection up, whichever driver it is of."""
+    # Otherwise the driver begins transactions when it sees fit, not when it is told to.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        # FULL: a commit is on disk when it returns. NORMAL would lose acknowledged usage in a power cut.
+        "synchronous = FULL",
+        f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

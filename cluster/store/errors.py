@@ -15,6 +15,9 @@ from cluster.errors import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
+_SQLALCHEMY_DEFECTS = (IntegrityError, ProgrammingError, DataError)
+_SQLITE_DEFECTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
+
 
 @contextmanager
 def store_errors() -> Iterator[None]:
@@ -26,9 +29,9 @@ def store_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (IntegrityError, ProgrammingError, DataError):
+    except (*_SQLALCHEMY_DEFECTS, *_SQLITE_DEFECTS):
         raise
-    except (DBAPIError, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (DBAPIError, sqlite3.Error, PoolTimeout, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR:
             raise  # SQLite's driver files faulty statements under operations

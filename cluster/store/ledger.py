@@ -100,7 +100,7 @@ class UsageLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = _insert(database.dialect)
+        self._rows = database.bulk_insert(_insert(database.dialect), _COLUMNS)
         self._waiting: deque[_Waiting] = deque()
         self._room = asyncio.Semaphore(MAX_QUEUED)
         self._wake = asyncio.Event()
@@ -131,6 +131,7 @@ class UsageLedger:
         self._wake.set()
         if self._writer is not None:
             await self._writer
+        await self._rows.close()
 
     async def totals(
         self, principal: Caller, since: float, until: float, *, org_id: str | None = None, model: str | None = None
@@ -164,8 +165,7 @@ class UsageLedger:
     async def _write(self, group: list[_Waiting]) -> None:
         error: StoreUnavailable | None = None
         try:
-            async with self._database.transaction() as session:
-                await (await session.connection()).execute(self._insert, [entry.to_row() for entry, _ in group])
+            await self._rows.write([entry.to_row() for entry, _ in group])
         except StoreUnavailable as failure:
             error = failure
         except Exception as failure:

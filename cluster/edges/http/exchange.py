@@ -11,6 +11,7 @@ from http import HTTPStatus
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
+from cluster.edges.http.promptness import within
 from cluster.errors import OssatureError, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from cluster.identity.principal import Principal
 
@@ -139,8 +140,7 @@ class Exchange:
 
     async def _transmit(self, message: Message) -> None:
         try:
-            async with asyncio.timeout(self._write_timeout_s):
-                await self._send(message)
+            await within(self._write_timeout_s, self._send(message))
         except (OSError, TimeoutError):
             raise ClientGone from None
 

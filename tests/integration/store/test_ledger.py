@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from cluster.config.schema import DatabaseSettings
 from cluster.errors import PermissionDenied, StoreUnavailable
 from cluster.identity.principal import Principal
 from cluster.identity.secrets import new_id
-from cluster.store.database import Database
+from cluster.store.database import Database, configure_sqlite
 from cluster.store.ledger import LedgerEntry, Outcome, UsageLedger, UsageTotals
 
 pytestmark = pytest.mark.integration
@@ -172,11 +173,16 @@ async def test_a_failed_write_reaches_every_caller_and_the_next_one_works(ledger
     assert await rows(database) == 1
 
 
-async def test_a_full_disk_is_a_store_error(fresh_sqlite_url: str) -> None:
+async def test_a_full_disk_is_a_store_error(fresh_sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database.open(fresh_sqlite_url, DatabaseSettings(pool_size=1))
     async with database.session() as session:
         pages = (await session.execute(text("PRAGMA page_count"))).scalar_one()
-        await session.execute(text(f"PRAGMA max_page_count = {pages + 1}"))
+
+    def configure_small(connection: sqlite3.Connection) -> None:
+        configure_sqlite(connection)
+        connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+
+    monkeypatch.setattr("cluster.store.database.configure_sqlite", configure_small)
     ledger = UsageLedger(database)
     await ledger.start()
     outcomes = await asyncio.gather(*(ledger.record(entry()) for _ in range(400)), return_exceptions=True)

@@ -1,0 +1,79 @@
+"""An engine replica's end of the relay's channel in a process of its own, called over a socket instead of a Ray Serve handle.
+
+    python -m bench.gateway.fake_replica --port PORT
+
+Calls come as length-prefixed pickles ``(number, packed call)``, ``(number, None)`` to cancel; answers go back the same way:
+``(number, item)``, then ``(number, None)``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import pickle
+
+import uvloop
+
+from bench.fakes.engine import FakeEngine
+from bench.fakes.worker import MODEL
+from bench.gateway.fake_handle import CHANNEL_KEY, REPLICA_ID, read_message, write_message
+from cluster.config.schema import ModelSettings, RelaySettings
+from cluster.engine.deployment import EngineReplica
+from cluster.relay.channel.replica_end import Dialer
+from cluster.relay.channel.replies import Replies
+
+_CONNECT_S = 60.0
+
+
+async def run(port: int) -> None:
+    settings = RelaySettings()
+    dialer = Dialer(REPLICA_ID, CHANNEL_KEY, settings.max_request_bytes, settings.peer_timeout_s)
+    replica = EngineReplica(
+        ModelSettings(id=MODEL, source=MODEL),
+        settings,
+        engine=FakeEngine(MODEL),
+        replies=Replies(dialer, settings.max_request_bytes),
+    )
+    await replica.start()
+    reader, writer = await _connected(port)
+    calls: dict[int, asyncio.Task[None]] = {}
+
+    async def answer(number: int, packed: bytes) -> None:
+        try:
+            async for item in replica.open(packed):
+                write_message(writer, pickle.dumps((number, item)))
+        finally:
+            write_message(writer, pickle.dumps((number, None)))
+            del calls[number]
+
+    try:
+        while True:
+            number, packed = pickle.loads(await read_message(reader))
+            if packed is not None:
+                calls[number] = asyncio.create_task(answer(number, packed))
+            elif number in calls:
+                calls[number].cancel()
+    except asyncio.IncompleteReadError:
+        return  # the gateway has ended
+    finally:
+        await replica.stop()
+
+
+async def _connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """The gateway may still be starting."""
+    async with asyncio.timeout(_CONNECT_S):
+        while True:
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.gateway.fake_replica")
+    parser.add_argument("--port", type=int, required=True)
+    uvloop.run(run(parser.parse_args().port))
+
+
+if __name__ == "__main__":
+    main()
