@@ -6,13 +6,13 @@ What a policy needs to know of a request travels in its ticket; what it remember
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Protocol
 
-from cluster.routing.ticket import RouteTicket
+from cluster.routing.ticket import Answer, RouteTicket
 
 NO_STATS: Mapping[str, float] = MappingProxyType({})
 
@@ -36,14 +36,28 @@ class Candidate:
         self.seed = blake2b(self.replica_id.encode(), digest_size=16).digest()
 
 
-class Policy(Protocol):
+class Policy(ABC):
+    """Chooses replicas. The later calls tell it how its choices went on; policies that remember nothing leave them out."""
+
+    @abstractmethod
     def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
         """The candidates in the order in which to try them; ``now_s`` is a steady clock in seconds.
 
         Each one appears once, except for those that ``ticket.excluded`` names: they are left out as long as there are others.
         The result doesn't depend on the order of ``candidates``. A policy with a home order notes it in ``ticket.home_order``.
         """
-        ...
+
+    def routed(self, ticket: RouteTicket, replica_id: str, now_s: float) -> None:  # noqa: B027 - nothing is a fine answer
+        """A replica has accepted the request."""
+
+    def first_token(self, ticket: RouteTicket, now_s: float) -> None:  # noqa: B027
+        """The prompt of a routed request has been computed."""
+
+    def finished(self, ticket: RouteTicket, answer: Answer | None, now_s: float) -> None:  # noqa: B027
+        """A routed request has ended, without an answer if it failed or was given up. Called once."""
+
+    def forget(self, replica_id: str) -> None:  # noqa: B027
+        """A replica is gone, and its cache with it."""
 
 
 def without_excluded(ticket: RouteTicket, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
