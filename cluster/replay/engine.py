@@ -19,7 +19,10 @@ from cluster.replay.workload import SimulatedRequest
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A request on a replica. Times in seconds of the simulation; ``cached_tokens`` is known once it is scheduled."""
+    """A request on a replica. Times in seconds of the simulation; ``cached_tokens`` is known once it is scheduled.
+
+    ``expected_tokens`` and ``anchor``: what its ticket says.
+    """
 
     request: SimulatedRequest
     enqueued_s: float
@@ -28,6 +31,8 @@ class Job:
     cached_tokens: int = 0
     computed_tokens: int = 0
     reserved_blocks: int = 0
+    expected_tokens: int = 0
+    anchor: bytes = b""
 
 
 @dataclass(slots=True)
@@ -58,6 +63,7 @@ class SimulatedEngine:
     totals: EngineTotals = field(default_factory=EngineTotals)
     next_event_s: float = math.inf
     cache: KvCache = field(init=False)
+    recent_anchors: deque[bytes] = field(default_factory=lambda: deque(maxlen=256))
     _waiting: deque[Job] = field(default_factory=deque)
     _prefilling: deque[Job] = field(default_factory=deque)
     _decoding: list[tuple[int, int, Job]] = field(default_factory=list)  # heap by the step in which they end
@@ -80,6 +86,11 @@ class SimulatedEngine:
         return len(self._waiting) + len(self._prefilling) + len(self._decoding)
 
     @property
+    def pending_tokens(self) -> int:
+        """Prompt tokens that gateways expected it to compute, of prompts that are not through yet."""
+        return sum(job.expected_tokens for job in (*self._waiting, *self._prefilling))
+
+    @property
     def jobs(self) -> list[Job]:
         """All of them."""
         return [*self._waiting, *self._prefilling, *(job for _, _, job in self._decoding)]
@@ -87,6 +98,8 @@ class SimulatedEngine:
     def enqueue(self, job: Job, now_s: float) -> None:
         """A request arrives. It is seen when the step in progress has ended."""
         self._waiting.append(job)
+        if job.anchor:
+            self.recent_anchors.append(job.anchor)
         if self._run_steps == 0:
             self._begin_run(now_s)
         elif not self._chunks:

@@ -15,11 +15,14 @@ from cluster.replay.engine_profile import GPT_OSS_120B_H200, EngineProfile
 from cluster.replay.fleet_events import Change, FleetEvent
 from cluster.replay.gateway import GatewaySettings, SimulatedGateway
 from cluster.replay.workload import ChainMaker, SimulatedRequest, Workload
-from cluster.routing.policy import Policy
+from cluster.routing.policy import Policy, ReplicaReport
 from cluster.routing.ticket import RouteTicket
 
 MakePolicy = Callable[[GatewaySettings, int], Policy]
 """From settings and a seed."""
+
+REPORT_PERIOD_S = 1.0
+"""How often replicas tell all gateways what they have: the period that ``cluster.app`` sets for Ray Serve."""
 
 RETRY_S = 0.05
 """How long a request that found every replica full waits before it asks again."""
@@ -94,6 +97,7 @@ class Simulation:
         self._blocked: deque[tuple[float, Trip]] = deque()
         self._decision_s = 0.0
         self._now_s = 0.0
+        self._next_report_s = REPORT_PERIOD_S
 
     def run(self) -> Outcome:
         scenario = self._scenario
@@ -111,11 +115,14 @@ class Simulation:
                 self._queue[0][0] if self._queue else inf,
                 self._blocked[0][0] if self._blocked else inf,
                 events[0].at_s if events else inf,
+                self._next_report_s,
             )
             self._now_s = now_s = min(times)
             if now_s == inf or (not coming and not self._trips_of and not self._blocked):
                 break
-            if times[3] == now_s:
+            if times[4] == now_s:
+                self._report()
+            elif times[3] == now_s:
                 self._change(events.popleft())
             elif times[1] == now_s:
                 self._advance()
@@ -165,7 +172,7 @@ class Simulation:
             self._blocked.append((now_s + RETRY_S, trip))
             return
         trip.attempts += 1
-        job = Job(trip.request, now_s)
+        job = Job(trip.request, now_s, expected_tokens=ticket.uncached_tokens, anchor=ticket.anchor)
         self._trips_of[job] = trip
         engine.enqueue(job, now_s)
         self._schedule(engine)
@@ -197,6 +204,15 @@ class Simulation:
         for gateway in self._gateways:
             for gone in gateway.fleet.update(self._engines, self._now_s):
                 gateway.policy.forget(gone)
+
+    def _report(self) -> None:
+        self._next_report_s += REPORT_PERIOD_S
+        for replica_id, engine in self._engines.items():
+            report = ReplicaReport(engine.pending_tokens, tuple(engine.recent_anchors))
+            engine.recent_anchors.clear()
+            for gateway in self._gateways:
+                gateway.fleet.reported(replica_id, engine.ongoing, self._now_s)
+                gateway.policy.reported(replica_id, report, self._now_s)
 
     def _change(self, event: FleetEvent) -> None:
         replica_id = f"replica-{event.replica}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -64,6 +64,12 @@ class OrgLru(Generic[V]):
         self._resized(org, before, len(entries))
         while self._size > self.capacity:
             self._evict()
+
+    def update_all(self, change: Callable[[V], V]) -> None:
+        """Replace every value by ``change`` of it; takes time in proportion to the entries, and leaves their order."""
+        for entries in self._entries.values():
+            for key, value in entries.items():
+                entries[key] = change(value)
 
     def _evict(self) -> None:
         org = next(iter(self._holders[self._largest]))

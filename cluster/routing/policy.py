@@ -36,6 +36,18 @@ class Candidate:
         self.seed = blake2b(self.replica_id.encode(), digest_size=16).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicaReport:
+    """What a replica tells all gateways from time to time.
+
+    ``pending_tokens``: prompt tokens that it still has to compute, by the estimates of the gateways that sent them. ``anchors``:
+    those of the requests that it has taken lately, whoever sent them.
+    """
+
+    pending_tokens: float
+    anchors: Sequence[bytes]
+
+
 class Policy(ABC):
     """Chooses replicas. The later calls tell it how its choices went on; policies that remember nothing leave them out."""
 
@@ -55,6 +67,9 @@ class Policy(ABC):
 
     def finished(self, ticket: RouteTicket, answer: Answer | None, now_s: float) -> None:  # noqa: B027
         """A routed request has ended, without an answer if it failed or was given up. Called once."""
+
+    def reported(self, replica_id: str, report: ReplicaReport, now_s: float) -> None:  # noqa: B027
+        """A replica told all gateways what it has."""
 
     def forget(self, replica_id: str) -> None:  # noqa: B027
         """A replica is gone, and its cache with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -52,6 +53,8 @@ class RouteTicket:
     The router sets ``replica_id``, ``rank`` (place in the home order) and ``affinity``; also ``home_order`` (replica ids as they
     stood at the last decision), ``decision_s``, the time that all decisions for this request took, in seconds, ``estimate``, what
     the decision was built on (``None`` for policies that estimate nothing), and ``feedback``, whom to tell how it went on.
+    ``uncached_tokens`` is how many the replica is expected to compute. ``notes`` is a policy's own, from its decision until the
+    request is routed.
     """
 
     anchor: bytes = b""
@@ -66,6 +69,8 @@ class RouteTicket:
     decision_s: float = 0.0
     estimate: RouteEstimate | None = None
     feedback: Feedback | None = None
+    notes: object = None
+    uncached_tokens: int = 0
 
     def first_token(self) -> None:
         """The answer's first piece has come."""
@@ -78,22 +83,30 @@ class RouteTicket:
         if feedback is not None:
             feedback.finished(self, answer)
 
-    def __reduce__(self) -> tuple[type[RouteTicket], tuple[bytes, tuple[bytes, ...], int]]:
+    def __reduce__(self) -> tuple[Callable[..., RouteTicket], tuple[bytes, int, int]]:
         """Pickle what a replica may want to know. The rest is the gateway's business, and the chain would be kilobytes."""
-        return RouteTicket, (self.anchor, (), self.prompt_bytes)
+        return _arrived, (self.anchor, self.prompt_bytes, self.uncached_tokens)
+
+
+def _arrived(anchor: bytes, prompt_bytes: int, uncached_tokens: int) -> RouteTicket:
+    return RouteTicket(anchor=anchor, prompt_bytes=prompt_bytes, uncached_tokens=uncached_tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class RouteEstimate:
-    """What a priced decision expected of the chosen replica, and of the best one for the prefix alone.
+    """What a priced decision expected of the replica that the request went to.
 
-    ``cached_tokens`` of ``prompt_tokens``; ``wait_ms`` behind earlier prompts there; ``price_ms`` in all. ``best_cached_tokens``:
-    the most that any replica was believed to hold. ``forced_off``: load was the reason not to go where that is.
+    ``cached_tokens`` of ``prompt_tokens``; ``best_cached_tokens``: the most that any replica was believed to hold, by an entry
+    last used ``age_s`` ago at the chosen one. ``wait_ms`` behind earlier prompts, ``prefill_ms`` for this one. ``forced_off``:
+    load was the reason not to go where most is cached. ``load``: requests there, this one not counted. ``presumed``: it went where other gateways may have sent its beginning.
     """
 
     prompt_tokens: int
     cached_tokens: int
     best_cached_tokens: int
+    age_s: float
     wait_ms: float
-    price_ms: float
+    prefill_ms: float
+    load: float
     forced_off: bool
+    presumed: bool

@@ -1,0 +1,153 @@
+"""Rates that a router measures instead of being told: how fast replicas compute prompts, how long a token is.
+
+Every estimate starts from a stated prior and moves by a fixed part per observation, so that it follows a cluster that changes.
+"""
+
+from __future__ import annotations
+
+from math import exp
+
+PRIOR_PREFILL_MS_PER_TOKEN = 0.035
+"""Published for gpt-oss-120b on one H200. It matters for the first few dozen answers only."""
+
+PRIOR_BYTES_PER_TOKEN = 4.0
+"""English text and code."""
+
+PRIOR_CACHE_LIFETIME_S = 600.0
+"""How long an unused prefix is expected to stay cached until the first evictions have been seen."""
+
+_STEP = 0.02
+"""Part by which an observation moves an estimate: the last fifty or so make it up."""
+
+
+class Mean:
+    """The mean of about the last ``memory`` observations; of all, with the prior as one of them, while there are fewer."""
+
+    __slots__ = ("_count", "_memory", "value")
+
+    def __init__(self, prior: float, memory: int = 50) -> None:
+        self.value = prior
+        self._count = 1
+        self._memory = memory
+
+    def observe(self, value: float) -> None:
+        if self._count < self._memory:
+            self._count += 1
+        self.value += (value - self.value) / self._count
+
+
+class LowQuantile:
+    """The value that about ``share`` of observations lie below, moved in proportion to itself. Positive."""
+
+    __slots__ = ("_share", "value")
+
+    def __init__(self, prior: float, share: float) -> None:
+        self.value = prior
+        self._share = share
+
+    def observe(self, value: float) -> None:
+        """One observation. The steps balance where ``share`` of all lie below."""
+        above = value > self.value
+        self.value *= exp(2 * _STEP * (self._share if above else self._share - 1.0))
+
+
+class CacheLifetime:
+    """The age at which prefixes turn out to be gone, in seconds: about as many are found beyond it as are missed before it.
+
+    A prefix that is found although it is older moves it up, one that is missed although it is younger moves it down; all others
+    are as expected and move nothing.
+    """
+
+    __slots__ = ("value_s",)
+
+    def __init__(self, prior_s: float = PRIOR_CACHE_LIFETIME_S) -> None:
+        self.value_s = prior_s
+
+    def observe(self, age_s: float, *, found: bool) -> None:
+        if found and age_s > self.value_s:
+            self.value_s *= 1.0 + 2 * _STEP
+        elif not found and age_s < self.value_s:
+            self.value_s /= 1.0 + 2 * _STEP
+
+
+class Calibration:
+    """What one gateway has measured of one model's replicas."""
+
+    def __init__(self) -> None:
+        # A low quantile, since prompts that share engine steps with others take longer than their own tokens cost.
+        self._prefill = LowQuantile(PRIOR_PREFILL_MS_PER_TOKEN, share=0.3)
+        self._bytes_per_token = Mean(PRIOR_BYTES_PER_TOKEN)
+        self._step_wait_ms = Mean(0.0)
+        self._loaded = Mean(1.0)
+        self._met = Mean(0.0, memory=1000)  # of quiet and busy times alike
+        self._beyond_home = Mean(0.0)
+        self._beyond_met = Mean(0.0)
+        self._trust = Mean(1.0)
+        self._lifetime = CacheLifetime()
+
+    @property
+    def prefill_ms_per_token(self) -> float:
+        """Time to compute a prompt token that isn't cached, on a replica that computes nothing else."""
+        return self._prefill.value
+
+    @property
+    def bytes_per_token(self) -> float:
+        return self._bytes_per_token.value
+
+    @property
+    def request_ms(self) -> float:
+        """How much longer a request waits for each one that is there already, beyond the prompts that are known to be before it."""
+        return self._step_wait_ms.value / max(self._loaded.value, 1.0)
+
+    @property
+    def crowding(self) -> float:
+        """Cost to everybody of a millisecond of prefill: it delays the request itself, the answers that it interrupts, and the
+
+        prompts behind it, which are on average as many as it finds before it.
+        """
+        return 1.0 + self._met.value
+
+    def share_elsewhere(self, met: bool) -> float:
+        """Part of a prompt beyond what this gateway knows that is found where other gateways probably sent its beginning: at the
+
+        replica that is known to have ``met`` it, or at its home.
+        """
+        return self._beyond_met.value if met else self._beyond_home.value
+
+    def survival(self, age_s: float) -> float:
+        """Part of what was once cached that is still there when it was last used so long ago."""
+        ratio = age_s / self._lifetime.value_s
+        return self._trust.value / (1.0 + ratio**4)
+
+    @property
+    def lifetime_s(self) -> float:
+        return self._lifetime.value_s
+
+    def prompt(self, prompt_bytes: int, prompt_tokens: int) -> None:
+        """A prompt's length in bytes and in tokens."""
+        if prompt_tokens > 0:
+            self._bytes_per_token.observe(prompt_bytes / prompt_tokens)
+
+    def prefill(self, uncached_tokens: int, prefill_s: float) -> None:
+        """A prompt, long enough that the fixed cost of a step doesn't matter, took so long once it was scheduled."""
+        if uncached_tokens > 0 and prefill_s > 0.0:
+            self._prefill.observe(prefill_s * 1000.0 / uncached_tokens)
+
+    def step_wait(self, queue_s: float, load: float) -> None:
+        """How long a request waited at a replica that had ``load`` others, but for all that was known no prompt to compute."""
+        self._step_wait_ms.observe(queue_s * 1000.0)
+        self._loaded.observe(load)
+
+    def arrived(self, load: float) -> None:
+        """A request was sent to a replica that had ``load`` others."""
+        self._met.observe(load)
+
+    def found(self, age_s: float, share: float) -> None:
+        """Of what a replica was believed to hold, last used ``age_s`` ago, it held that part."""
+        self._lifetime.observe(age_s, found=share > 0.5)
+        if age_s < self._lifetime.value_s / 2:
+            self._trust.observe(min(1.0, share))
+
+    def beyond_known(self, share: float, *, met: bool) -> None:
+        """Of the part of a prompt that no replica was known to hold, the presumed one held so much."""
+        (self._beyond_met if met else self._beyond_home).observe(share)
