@@ -21,7 +21,7 @@ from cluster.replay.workload import SimulatedRequest
 class Job:
     """A request on a replica. Times in seconds of the simulation; ``cached_tokens`` is known once it is scheduled.
 
-    ``expected_tokens`` and ``anchor``: what its ticket says.
+    ``expected_tokens`` and ``marks``: what its ticket says.
     """
 
     request: SimulatedRequest
@@ -32,7 +32,7 @@ class Job:
     computed_tokens: int = 0
     reserved_blocks: int = 0
     expected_tokens: int = 0
-    anchor: bytes = b""
+    marks: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class SimulatedEngine:
     totals: EngineTotals = field(default_factory=EngineTotals)
     next_event_s: float = math.inf
     cache: KvCache = field(init=False)
-    recent_anchors: deque[bytes] = field(default_factory=lambda: deque(maxlen=256))
+    recent_marks: list[bytes] = field(default_factory=list)
     _waiting: deque[Job] = field(default_factory=deque)
     _prefilling: deque[Job] = field(default_factory=deque)
     _decoding: list[tuple[int, int, Job]] = field(default_factory=list)  # heap by the step in which they end
@@ -87,8 +87,9 @@ class SimulatedEngine:
 
     @property
     def pending_tokens(self) -> int:
-        """Prompt tokens that gateways expected it to compute, of prompts that are not through yet."""
-        return sum(job.expected_tokens for job in (*self._waiting, *self._prefilling))
+        """Prompt tokens that are still to be computed: what gateways expected of prompts that wait, the rest of those begun."""
+        waiting = sum([job.expected_tokens for job in self._waiting])
+        return waiting + sum([job.request.input_tokens - job.computed_tokens for job in self._prefilling])
 
     @property
     def jobs(self) -> list[Job]:
@@ -98,8 +99,7 @@ class SimulatedEngine:
     def enqueue(self, job: Job, now_s: float) -> None:
         """A request arrives. It is seen when the step in progress has ended."""
         self._waiting.append(job)
-        if job.anchor:
-            self.recent_anchors.append(job.anchor)
+        self.recent_marks += job.marks
         if self._run_steps == 0:
             self._begin_run(now_s)
         elif not self._chunks:

@@ -98,6 +98,7 @@ class Simulation:
         self._decision_s = 0.0
         self._now_s = 0.0
         self._next_report_s = REPORT_PERIOD_S
+        self._sharing = scenario.gateways > 1
 
     def run(self) -> Outcome:
         scenario = self._scenario
@@ -172,7 +173,7 @@ class Simulation:
             self._blocked.append((now_s + RETRY_S, trip))
             return
         trip.attempts += 1
-        job = Job(trip.request, now_s, expected_tokens=ticket.uncached_tokens, anchor=ticket.anchor)
+        job = Job(trip.request, now_s, expected_tokens=ticket.uncached_tokens, marks=ticket.marks if self._sharing else ())
         self._trips_of[job] = trip
         engine.enqueue(job, now_s)
         self._schedule(engine)
@@ -208,8 +209,8 @@ class Simulation:
     def _report(self) -> None:
         self._next_report_s += REPORT_PERIOD_S
         for replica_id, engine in self._engines.items():
-            report = ReplicaReport(engine.pending_tokens, tuple(engine.recent_anchors))
-            engine.recent_anchors.clear()
+            report = ReplicaReport(engine.pending_tokens, tuple(engine.recent_marks))
+            engine.recent_marks.clear()
             for gateway in self._gateways:
                 gateway.fleet.reported(replica_id, engine.ongoing, self._now_s)
                 gateway.policy.reported(replica_id, report, self._now_s)

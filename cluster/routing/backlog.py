@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 class Backlog:
     """Prompts that a replica still has to compute. It computes them one after the other, in the order of arrival.
 
-    ``free_s``: when it will be through with those that are known.
+    ``free_s``: when it will be through with those that are known. ``run``: prompts that it was sent since it last had none.
     """
 
     free_s: float = 0.0
+    run: int = 0
     _pending: dict[Hashable, tuple[float, int]] = field(default_factory=dict)  # seconds, tokens
 
     def wait_s(self, now_s: float) -> float:
@@ -23,10 +24,21 @@ class Backlog:
         # Overdue: something that this gateway doesn't know of is in the way, and has been for that long.
         return now_s - self.free_s if self._pending else 0.0
 
-    def sent(self, key: Hashable, prefill_s: float, tokens: int, now_s: float) -> None:
-        """A prompt was sent, of which so many ``tokens`` are to be computed."""
+    @property
+    def prompts(self) -> int:
+        """Prompts of this gateway that are still to be computed."""
+        return len(self._pending)
+
+    def sent(self, key: Hashable, prefill_s: float, tokens: int, now_s: float) -> int:
+        """A prompt was sent, of which so many ``tokens`` are to be computed.
+
+        Returns how many were sent before it since the replica last had none.
+        """
+        before = self.run if self._pending or self.free_s > now_s else 0
+        self.run = before + 1
         self.free_s = max(self.free_s, now_s) + prefill_s
         self._pending[key] = (prefill_s, tokens)
+        return before
 
     def computed(self, key: Hashable, now_s: float) -> None:
         """A prompt has been computed, or won't be. Those sent before it have been, too; those behind it are left."""

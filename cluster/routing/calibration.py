@@ -79,9 +79,10 @@ class Calibration:
         self._bytes_per_token = Mean(PRIOR_BYTES_PER_TOKEN)
         self._step_wait_ms = Mean(0.0)
         self._loaded = Mean(1.0)
-        self._met = Mean(0.0, memory=1000)  # of quiet and busy times alike
-        self._beyond_home = Mean(0.0)
-        self._beyond_met = Mean(0.0)
+        # Of quiet and busy times alike: what moves with every burst makes decisions that don't last.
+        self._behind = Mean(0.0, memory=1000)
+        self._answering = Mean(0.0, memory=1000)
+        self._home_share = Mean(0.0)
         self._trust = Mean(1.0)
         self._lifetime = CacheLifetime()
 
@@ -101,18 +102,16 @@ class Calibration:
 
     @property
     def crowding(self) -> float:
-        """Cost to everybody of a millisecond of prefill: it delays the request itself, the answers that it interrupts, and the
+        """How many are delayed by a millisecond of prefill: the request itself, those that come before the replica has caught up,
 
-        prompts behind it, which are on average as many as it finds before it.
+        and the answers that are being generated there.
         """
-        return 1.0 + self._met.value
+        return 1.0 + self._behind.value + self._answering.value
 
-    def share_elsewhere(self, met: bool) -> float:
-        """Part of a prompt beyond what this gateway knows that is found where other gateways probably sent its beginning: at the
-
-        replica that is known to have ``met`` it, or at its home.
-        """
-        return self._beyond_met.value if met else self._beyond_home.value
+    @property
+    def home_share(self) -> float:
+        """Part of an unknown prompt that its home turns out to hold all the same: other gateways' work."""
+        return self._home_share.value
 
     def survival(self, age_s: float) -> float:
         """Part of what was once cached that is still there when it was last used so long ago."""
@@ -138,9 +137,13 @@ class Calibration:
         self._step_wait_ms.observe(queue_s * 1000.0)
         self._loaded.observe(load)
 
-    def arrived(self, load: float) -> None:
-        """A request was sent to a replica that had ``load`` others."""
-        self._met.observe(load)
+    def sent(self, before: int, answering: float) -> None:
+        """A request was sent to a replica that had been given ``before`` others since it last had no prompt to compute.
+
+        ``answering``: requests there whose prompts had been computed. As many come before as behind, on average.
+        """
+        self._behind.observe(before)
+        self._answering.observe(answering)
 
     def found(self, age_s: float, share: float) -> None:
         """Of what a replica was believed to hold, last used ``age_s`` ago, it held that part."""
@@ -148,6 +151,6 @@ class Calibration:
         if age_s < self._lifetime.value_s / 2:
             self._trust.observe(min(1.0, share))
 
-    def beyond_known(self, share: float, *, met: bool) -> None:
-        """Of the part of a prompt that no replica was known to hold, the presumed one held so much."""
-        (self._beyond_met if met else self._beyond_home).observe(share)
+    def unknown_at_home(self, share: float) -> None:
+        """Of a prompt that was not known to be anywhere, its home held that part."""
+        self._home_share.observe(share)

@@ -23,29 +23,29 @@ class Candidate:
 
     ``load``: requests that it works on, as far as this gateway knows. ``weight``: share of traffic it should get, 1 as a rule,
     less while it warms up, 0 to give it none. ``stats``: what the replica reported last, by name. ``seed`` is its fixed part in
-    rendezvous hashing.
+    rendezvous hashing, an odd number of 128 bits.
     """
 
     replica_id: str
     load: float = 0.0
     weight: float = 1.0
     stats: Mapping[str, float] = field(default_factory=lambda: NO_STATS)
-    seed: bytes = field(init=False, repr=False)
+    seed: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.seed = blake2b(self.replica_id.encode(), digest_size=16).digest()
+        self.seed = int.from_bytes(blake2b(self.replica_id.encode(), digest_size=16).digest(), "big") | 1
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaReport:
     """What a replica tells all gateways from time to time.
 
-    ``pending_tokens``: prompt tokens that it still has to compute, by the estimates of the gateways that sent them. ``anchors``:
-    those of the requests that it has taken lately, whoever sent them.
+    ``pending_tokens``: prompt tokens that it still has to compute, by the estimates of the gateways that sent them. ``marks``:
+    ``RouteTicket.marks`` of the prompts that it has been given lately, whoever sent them.
     """
 
     pending_tokens: float
-    anchors: Sequence[bytes]
+    marks: Sequence[bytes]
 
 
 class Policy(ABC):

@@ -47,25 +47,28 @@ class SoftIndex:
     def lookup(self, org: str, chain: Sequence[bytes], now_s: float) -> dict[str, Held]:
         """What each replica holds of the chain; replicas that hold nothing are left out."""
         values = self._blocks.leading(org, chain)
-        found: dict[int, Held] = {}
-        alive = values[0] >> _STAMP_BITS if values else 0
-        last = alive
+        ends: list[tuple[int, Held]] = []  # replicas as bits, and where what they hold ends
+        alive = last = values[0] >> _STAMP_BITS if values else 0
         for depth, value in enumerate(values):
             alive &= value >> _STAMP_BITS
             if alive != last:
-                self._end(found, last & ~alive, depth, values, now_s)
+                ends.append((last & ~alive, self._held(depth, values, now_s)))
                 if not alive:
                     break
                 last = alive
-        self._end(found, alive, len(values), values, now_s)
-        return {replica_id: found[bit] for replica_id, bit in self._bits.items() if bit in found}
+        if alive:
+            ends.append((alive, self._held(len(values), values, now_s)))
+        found: dict[str, Held] = {}
+        for replica_id, bit in self._bits.items():
+            for bits, held in ends:
+                if bits & bit:
+                    found[replica_id] = held
+                    break
+        return found
 
     @staticmethod
-    def _end(found: dict[int, Held], bits: int, depth: int, values: Sequence[int], now_s: float) -> None:
-        while bits:
-            bit = bits & -bits
-            bits ^= bit
-            found[bit] = Held(depth, max(0.0, now_s - (values[depth - 1] & _STAMP_MASK)))
+    def _held(depth: int, values: Sequence[int], now_s: float) -> Held:
+        return Held(depth, max(0.0, now_s - (values[depth - 1] & _STAMP_MASK)))
 
     def add(self, org: str, chain: Sequence[bytes], replica_id: str, now_s: float) -> None:
         """The replica has, or is about to have, all of these blocks."""

@@ -83,13 +83,28 @@ class RouteTicket:
         if feedback is not None:
             feedback.finished(self, answer)
 
-    def __reduce__(self) -> tuple[Callable[..., RouteTicket], tuple[bytes, int, int]]:
-        """Pickle what a replica may want to know. The rest is the gateway's business, and the chain would be kilobytes."""
-        return _arrived, (self.anchor, self.prompt_bytes, self.uncached_tokens)
+    @property
+    def marks(self) -> tuple[bytes, ...]:
+        """Hashes by which other gateways recognise a prompt that begins alike: at depths 1, 2, 4, 8, …, and at its end."""
+        chain = self.chain
+        if not chain:
+            return ()
+        return (*[chain[(1 << power) - 1] for power in range(len(chain).bit_length() - 1)], chain[-1])
+
+    def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int]]:
+        """Pickle what a replica has a use for. The rest is the gateway's business, and the chain would be kilobytes."""
+        return ArrivedTicket, (self.marks if self.anchor else (), self.uncached_tokens)
 
 
-def _arrived(anchor: bytes, prompt_bytes: int, uncached_tokens: int) -> RouteTicket:
-    return RouteTicket(anchor=anchor, prompt_bytes=prompt_bytes, uncached_tokens=uncached_tokens)
+@dataclass(frozen=True, slots=True)
+class ArrivedTicket:
+    """What a replica gets of a ticket, to tell all gateways: ``marks`` of the prompt, and how many of its tokens it is expected
+
+    to compute.
+    """
+
+    marks: tuple[bytes, ...]
+    uncached_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +113,7 @@ class RouteEstimate:
 
     ``cached_tokens`` of ``prompt_tokens``; ``best_cached_tokens``: the most that any replica was believed to hold, by an entry
     last used ``age_s`` ago at the chosen one. ``wait_ms`` behind earlier prompts, ``prefill_ms`` for this one. ``forced_off``:
-    load was the reason not to go where most is cached. ``load``: requests there, this one not counted. ``presumed``: it went where other gateways may have sent its beginning.
+    load was the reason not to go where most is cached. ``load``: requests there, this one not counted. ``home``: whether it is the first of the home order.
     """
 
     prompt_tokens: int
@@ -109,4 +124,4 @@ class RouteEstimate:
     prefill_ms: float
     load: float
     forced_off: bool
-    presumed: bool
+    home: bool

@@ -1,23 +1,24 @@
 """Priced affinity: what a request would cost at each of a few replicas, in milliseconds, and the cheapest of them.
 
-    price = wait behind earlier prompts + request_ms · requests there + crowding · prefill_ms_per_token · tokens not cached there
+    price = wait behind earlier prompts + request_ms · requests there
+          + recompute_weight · crowding · prefill_ms_per_token · tokens not cached there
 
-The first two are this request's own time. The third is everybody's: tokens that are computed for this request are waited for by
-those behind it, too. All rates are measured (``calibration``); what is cached where is remembered and put right by answers
-(``soft_index``). Candidates are the first replicas of the home order within the load bound, those that hold most of the prompt, the
-one where other gateways are believed to have sent its beginning, and the two with the shortest wait. Equal prices go by home order.
+The first two are this request's own time. The third is everybody's: while its tokens are computed, those behind it wait, and the
+answers that are being generated there stand still. All rates are measured (``calibration``); what is cached where is remembered and put right by answers
+(``soft_index``). Candidates are the first replicas of the home order within the load bound, those that hold most of the prompt,
+and the two with the shortest wait. Equal prices go by home order.
 """
 
 from __future__ import annotations
 
 import random
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cluster.routing.backlog import Backlog
 from cluster.routing.calibration import Calibration
 from cluster.routing.chain import block_ends
+from cluster.routing.hearsay import Hearsay
 from cluster.routing.policy import Candidate, Policy, ReplicaReport, without_excluded
 from cluster.routing.rendezvous import rendezvous_order
 from cluster.routing.soft_index import Held, SoftIndex
@@ -36,32 +37,34 @@ CALIBRATION_TOKENS = 1024
 
 @dataclass(slots=True)
 class _Case:
-    """A request, its prompt's estimated tokens, what replicas hold of it, and where more of it is presumed to be.
+    """A request: its prompt's estimated tokens, what replicas hold of it (``best_tokens``: the most that one does), its home.
 
-    ``rest``: tokens that no replica is known to hold; ``share``: the part of them that is expected at ``presumed``.
+    ``home_tokens`` are expected at the home although nothing is known to be there.
     """
 
     ticket: RouteTicket
     now_s: float
     tokens: float
     held: Mapping[str, Held]
-    presumed: str | None
-    met: bool
-    rest: float
-    share: float
-    loads: dict[str, float] = field(default_factory=dict)
+    best_tokens: float
+    home: str | None
+    home_tokens: float
+    loads: Mapping[str, float]
 
 
 class PricedAffinity(Policy):
     """See the module. ``load_factor`` bounds the load of homes that hold nothing, as a multiple of the mean."""
 
-    def __init__(self, load_factor: float, index_entries: int, block_bytes: int, seed: int | None = None) -> None:
+    def __init__(
+        self, load_factor: float, index_entries: int, block_bytes: int, recompute_weight: float = 2.0, seed: int | None = None
+    ) -> None:
+        """``block_bytes``: of the chains' blocks. ``recompute_weight``: see the setting of that name."""
+        self._recompute_weight = recompute_weight
         self._load_factor = load_factor
         self._index = SoftIndex(index_entries)
         self._block_bytes = block_bytes
         self._ends: list[int] = []
-        self._placements: OrderedDict[bytes, str] = OrderedDict()
-        self._max_placements = max(1, index_entries // 16)
+        self._hearsay = Hearsay(index_entries // 4)
         self._backlogs: dict[str, Backlog] = {}
         self._random = random.Random(seed)
         self.rates = Calibration()
@@ -77,28 +80,29 @@ class PricedAffinity(Policy):
         order = rendezvous_order(ticket.anchor or self._random.randbytes(16), candidates)
         ticket.home_order = tuple([candidate.replica_id for candidate in order]) if ticket.anchor else ()
         case = ticket.notes = self._case(ticket, order, now_s)
-        case.loads = {candidate.replica_id: candidate.load for candidate in candidates}
         allowed = without_excluded(ticket, order)
         best = self._cheapest(case, allowed)
         if best:
             ticket.uncached_tokens = int(case.tokens - self._expected(case, best[0].replica_id))
-        return [*best, *[candidate for candidate in allowed if candidate not in best]] if best else list(allowed)
+        first = {candidate.replica_id for candidate in best}
+        return [*best, *[candidate for candidate in allowed if candidate.replica_id not in first]]
 
     def _case(self, ticket: RouteTicket, order: Sequence[Candidate], now_s: float) -> _Case:
-        rates = self.rates
-        tokens = ticket.prompt_bytes / rates.bytes_per_token
-        if not ticket.anchor:
-            return _Case(ticket, now_s, tokens, {}, None, False, 0.0, 0.0)
+        tokens = ticket.prompt_bytes / self.rates.bytes_per_token
+        loads = {candidate.replica_id: candidate.load for candidate in order}
+        if not ticket.anchor or not order:
+            return _Case(ticket, now_s, tokens, {}, 0.0, None, 0.0, loads)
         held = self._index.lookup(ticket.org, ticket.chain, now_s)
+        heard = self._hearsay.lookup(ticket.chain, now_s)
+        if heard is not None:
+            replica_id, what = heard
+            if replica_id in loads and (replica_id not in held or held[replica_id].depth < what.depth):
+                held[replica_id] = what
         deepest = max([what.depth for what in held.values()], default=0)
-        known = self._cached_tokens(ticket, deepest)
-        presumed = self._placements.get(ticket.anchor)
-        if presumed is None and deepest >= ticket.chain.index(ticket.anchor) + 1:
-            presumed = next(c.replica_id for c in order if c.replica_id in held and held[c.replica_id].depth == deepest)
-        met = presumed is not None
-        if presumed is None and order:
-            presumed = order[0].replica_id
-        return _Case(ticket, now_s, tokens, held, presumed, met, max(0.0, tokens - known), rates.share_elsewhere(met))
+        best_tokens = min(tokens, self._tokens_at(deepest, ticket.prompt_bytes))
+        unknown = deepest <= ticket.chain.index(ticket.anchor)
+        home_tokens = self.rates.home_share * (tokens - best_tokens) if unknown else 0.0
+        return _Case(ticket, now_s, tokens, held, best_tokens, order[0].replica_id, home_tokens, loads)
 
     def _cheapest(self, case: _Case, allowed: Sequence[Candidate]) -> list[Candidate]:
         """The candidates worth pricing, cheapest first."""
@@ -109,7 +113,7 @@ class PricedAffinity(Policy):
         return [candidate for _, _, candidate in priced]
 
     def _shortlist(self, case: _Case, allowed: Sequence[Candidate]) -> list[tuple[int, Candidate]]:
-        held, presumed = case.held, case.presumed
+        held = case.held
         depths = sorted([what.depth for what in held.values()], reverse=True)
         deep = depths[min(HOLDERS, len(depths)) - 1] if depths else 1
         bound = self._load_factor * max(1.0, sum([candidate.load for candidate in allowed]) / max(1, len(allowed)))
@@ -119,16 +123,15 @@ class PricedAffinity(Policy):
         now_s, backlogs = case.now_s, self._backlogs
         request_s = self.rates.request_ms / 1000.0
         for rank, candidate in enumerate(allowed):
-            replica_id = candidate.replica_id
+            replica_id, load = candidate.replica_id, candidate.load
             what = held.get(replica_id)
-            if what is not None and what.depth >= deep or replica_id == presumed:
+            if what is not None and what.depth >= deep:
                 chosen[rank] = candidate
-            elif homes > 0 and candidate.load <= bound:
+            elif homes > 0 and load <= bound:
                 homes -= 1
                 chosen[rank] = candidate
             backlog = backlogs.get(replica_id)
-            wait_s = request_s * candidate.load + (backlog.wait_s(now_s) if backlog is not None else 0.0)
-            waits.append((wait_s, rank))
+            waits.append((request_s * load + (backlog.wait_s(now_s) if backlog is not None else 0.0), rank))
         waits.sort()
         for _, rank in waits[:SHORTEST]:
             chosen[rank] = allowed[rank]
@@ -138,24 +141,26 @@ class PricedAffinity(Policy):
         """Milliseconds; more for a replica that is still warming up."""
         rates = self.rates
         missing = case.tokens - self._expected(case, candidate.replica_id)
-        work_ms = rates.crowding * rates.prefill_ms_per_token * missing
+        work_ms = self._recompute_weight * rates.crowding * rates.prefill_ms_per_token * missing
         return (self._wait_ms(candidate.replica_id, case.now_s) + rates.request_ms * candidate.load + work_ms) / candidate.weight
 
     def _expected(self, case: _Case, replica_id: str) -> float:
         """Tokens of the prompt that are likely to be found at a replica."""
         what = case.held.get(replica_id)
-        cached = self._cached_tokens(case.ticket, what.depth) * self.rates.survival(what.age_s) if what is not None else 0.0
-        if replica_id == case.presumed:
-            cached += case.share * case.rest
+        cached = 0.0
+        if what is not None:
+            cached = self._tokens_at(what.depth, case.ticket.prompt_bytes) * self.rates.survival(what.age_s)
+        if replica_id == case.home:
+            cached += case.home_tokens
         return min(cached, case.tokens)
 
-    def _cached_tokens(self, ticket: RouteTicket, depth: int) -> float:
+    def _tokens_at(self, depth: int, prompt_bytes: int) -> float:
+        """Tokens of the first ``depth`` blocks of a prompt."""
         if depth == 0:
             return 0.0
-        ends = self._ends
-        if len(ends) < depth:
-            self._ends = ends = list(block_ends(max(1 << 20, 2 * ticket.prompt_bytes), self._block_bytes))
-        return ends[depth - 1] / self.rates.bytes_per_token
+        if len(self._ends) < depth:
+            self._ends = list(block_ends(max(1 << 20, 2 * prompt_bytes), self._block_bytes))
+        return self._ends[depth - 1] / self.rates.bytes_per_token
 
     def _wait_ms(self, replica_id: str, now_s: float) -> float:
         backlog = self._backlogs.get(replica_id)
@@ -168,29 +173,27 @@ class PricedAffinity(Policy):
         if not isinstance(case, _Case):
             return
         ticket.notes = None
-        held = case.held
-        what = held.get(replica_id)
-        # What the index says, without doubts: the doubts are learned from how far it was wrong.
-        cached = min(self._cached_tokens(ticket, what.depth), case.tokens) if what is not None else 0.0
-        best = case.tokens - case.rest if held else 0.0
+        what = case.held.get(replica_id)
+        # What was believed without doubts: the doubts are learned from how far it was wrong.
+        cached = min(self._tokens_at(what.depth, ticket.prompt_bytes), case.tokens) if what is not None else 0.0
         expected = self._expected(case, replica_id)
         prefill_ms = self.rates.prefill_ms_per_token * (case.tokens - expected)
-        lost = max((self._expected(case, other) for other in held), default=0.0) - expected
+        best_expected = max([self._expected(case, holder) for holder in case.held], default=0.0)
         ticket.estimate = RouteEstimate(
             prompt_tokens=int(case.tokens),
             cached_tokens=int(cached),
-            best_cached_tokens=int(best),
+            best_cached_tokens=int(case.best_tokens),
             age_s=what.age_s if what is not None else 0.0,
             wait_ms=self._wait_ms(replica_id, now_s),
             prefill_ms=prefill_ms,
             load=case.loads.get(replica_id, 0.0),
-            forced_off=lost >= FORCED_OFF_TOKENS,
-            presumed=replica_id == case.presumed,
+            forced_off=best_expected - expected >= FORCED_OFF_TOKENS,
+            home=replica_id == case.home,
         )
         backlog = self._backlogs.setdefault(replica_id, Backlog())
-        backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s)
-        if case.loads:
-            self.rates.arrived(sum(case.loads.values()) / len(case.loads))
+        answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts)
+        before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s)
+        self.rates.sent(before, answering)
         if ticket.anchor:
             self._index.add(ticket.org, ticket.chain, replica_id, now_s)
 
@@ -209,8 +212,6 @@ class PricedAffinity(Policy):
             self._index.truncate(ticket.org, ticket.chain, replica_id, depth)
             return
         self._learn(estimate, answer, ticket)
-        if ticket.anchor:
-            self._index.add(ticket.org, ticket.chain, replica_id, now_s)
 
     def _learn(self, estimate: RouteEstimate, answer: Answer, ticket: RouteTicket) -> None:
         rates = self.rates
@@ -224,27 +225,21 @@ class PricedAffinity(Policy):
             return
         if estimate.cached_tokens > 0:
             rates.found(estimate.age_s, answer.cached_tokens / estimate.cached_tokens)
-        beyond = answer.prompt_tokens - estimate.best_cached_tokens
-        if estimate.presumed and beyond >= FORCED_OFF_TOKENS:
-            share = (answer.cached_tokens - estimate.best_cached_tokens) / beyond
-            rates.beyond_known(min(1.0, max(0.0, share)), met=estimate.best_cached_tokens > 0)
+        unknown = answer.prompt_tokens - estimate.best_cached_tokens
+        if estimate.home and 2 * unknown > answer.prompt_tokens:
+            share = (answer.cached_tokens - estimate.best_cached_tokens) / unknown
+            rates.unknown_at_home(min(1.0, max(0.0, share)))
 
     def reported(self, replica_id: str, report: ReplicaReport, now_s: float) -> None:
         backlog = self._backlogs.setdefault(replica_id, Backlog())
         tokens = report.pending_tokens
         backlog.reported(tokens, tokens * self.rates.prefill_ms_per_token / 1000.0, now_s)
-        placements = self._placements
-        for anchor in report.anchors:
-            placements[anchor] = replica_id
-            placements.move_to_end(anchor)
-        while len(placements) > self._max_placements:
-            placements.popitem(last=False)
+        self._hearsay.add(report.marks, replica_id, now_s)
 
     def forget(self, replica_id: str) -> None:
         self._index.forget(replica_id)
         self._backlogs.pop(replica_id, None)
-        for anchor in [anchor for anchor, home in self._placements.items() if home == replica_id]:
-            del self._placements[anchor]
+        self._hearsay.forget(replica_id)
 
 
 def _price_and_rank(priced: tuple[float, int, Candidate]) -> tuple[float, int]:
