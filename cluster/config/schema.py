@@ -177,7 +177,25 @@ class RoutingSettings(Section):
         1024, ge=0, description="Shorter prompts (estimated from their bytes) go to the least loaded replica."
     )
     block_bytes: int = Field(512, ge=64, le=65536, description="Bytes of canonical prompt per block of the prefix chain.")
-    index_entries: int = Field(200_000, ge=1000, description="Prefix hashes that each gateway remembers, over all organizations.")
+    index_entries: int = Field(
+        200_000,
+        ge=1000,
+        description="Prefix hashes that each gateway remembers, over all organizations: once to choose anchors, and once for each "
+        "model to know which replica holds what.",
+    )
+    recompute_weight: float = Field(
+        2.0,
+        ge=1.0,
+        le=10.0,
+        description="How much a millisecond of computing cached tokens again weighs against one of waiting: 1 goes by time to "
+        "first token alone, more spares engines and keeps cached-token counts up.",
+    )
+    report_period_s: float = Field(
+        0.25,
+        gt=0,
+        le=10,
+        description="How often replicas tell gateways what others have sent them, in seconds. It matters with two gateways or more.",
+    )
 
 
 class RelaySettings(Section):

@@ -6,8 +6,10 @@ A plain class: ``cluster/app.py`` makes the deployment of it. It works with any 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import msgspec
 
@@ -17,6 +19,8 @@ from cluster.engine.cold_start import PhaseReport
 from cluster.engine.contract import Engine, EngineRequest, Frame
 from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
+from cluster.routing.pending import PendingPrompts
+from cluster.routing.ticket import ArrivedTicket
 
 logger = logging.getLogger("ossature.engine.replica")
 
@@ -43,6 +47,7 @@ class EngineReplica:
         self._watch = watch or IsolationWatch()
         self._engine = engine or self._vllm(rank)
         self._encoder = msgspec.msgpack.Encoder()
+        self._expected = PendingPrompts()
         self._running = 0
         self._waiting = 0
         self._death_reported = False
@@ -73,18 +78,25 @@ class EngineReplica:
                 self._observer.engine_died(self._model.id)
             raise
 
-    def record_routing_stats(self) -> dict[str, int]:
-        """Called by Serve for its request router: requests that produce tokens, and those that have none yet."""
-        return {"running": self._running, "waiting": self._waiting}
+    def record_routing_stats(self) -> dict[str, Any]:
+        """Called by Serve for its request routers: requests that produce tokens and those that have none yet, and what gateways
 
-    async def stream(self, request: EngineRequest, ticket: object | None = None) -> AsyncGenerator[bytes, None]:
+        should know of each other's work (``cluster.routing.pending``).
+        """
+        return {"running": self._running, "waiting": self._waiting, **self._expected.report(time.monotonic())}
+
+    async def stream(self, request: EngineRequest, ticket: ArrivedTicket | None = None) -> AsyncGenerator[bytes, None]:
         """Answer a request with frames in MessagePack: the first at once, later ones hold what has piled up since.
 
-        ``ticket`` is for the router, which sees the arguments of the call. Closing the generator aborts the request.
+        ``ticket`` is what the router left in the arguments of the call. Closing the generator aborts the request.
         """
-        async with aclosing(coalesced(self._observed(request), self._relay.max_buffered_bytes)) as frames:
-            async for frame in frames:
-                yield self._encoder.encode(frame)
+        self._expected.arrived(request.request_id, ticket, time.monotonic())
+        try:
+            async with aclosing(coalesced(self._observed(request), self._relay.max_buffered_bytes)) as frames:
+                async for frame in frames:
+                    yield self._encoder.encode(frame)
+        finally:
+            self._expected.computed(request.request_id, time.monotonic())
 
     async def _observed(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
         """The engine's frames, counted and judged on the way."""
@@ -98,6 +110,7 @@ class EngineReplica:
                         started = True
                         self._waiting -= 1
                         self._running += 1
+                        self._expected.computed(request.request_id, time.monotonic())
                     if frame.usage is not None:
                         self._judge(request, observation, frame.usage.cached_tokens)
                     yield frame

@@ -9,7 +9,7 @@ from cluster.replay.workload import SimulatedRequest
 from cluster.routing.anchors import AnchorChooser, estimated_tokens
 from cluster.routing.fleet import Fleet
 from cluster.routing.policy import Policy
-from cluster.routing.ticket import Affinity, Answer, RouteTicket
+from cluster.routing.ticket import Answer, RouteTicket
 
 MODEL = "model"
 
@@ -46,10 +46,7 @@ class SimulatedGateway:
 
     def accepted(self, ticket: RouteTicket, replica_id: str, ongoing: int, now_s: float) -> None:
         """A replica took the request and told how many it has now."""
-        ticket.replica_id = replica_id
-        if replica_id in ticket.home_order:
-            ticket.rank = ticket.home_order.index(replica_id)
-            ticket.affinity = Affinity.HOME if ticket.rank == 0 else Affinity.SPILLED
+        ticket.routed_to(replica_id)
         self.fleet.sent(replica_id)
         self.fleet.reported(replica_id, ongoing, now_s)
         self.policy.routed(ticket, replica_id, now_s)

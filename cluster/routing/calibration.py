@@ -16,6 +16,9 @@ PRIOR_BYTES_PER_TOKEN = 4.0
 PRIOR_CACHE_LIFETIME_S = 600.0
 """How long an unused prefix is expected to stay cached until the first evictions have been seen."""
 
+MIN_REQUEST_MS = 0.1
+"""So that equal waits go by load: about what one more sequence adds to an engine step."""
+
 _STEP = 0.02
 """Part by which an observation moves an estimate: the last fifty or so make it up."""
 
@@ -77,7 +80,7 @@ class Calibration:
         # A low quantile, since prompts that share engine steps with others take longer than their own tokens cost.
         self._prefill = LowQuantile(PRIOR_PREFILL_MS_PER_TOKEN, share=0.3)
         self._bytes_per_token = Mean(PRIOR_BYTES_PER_TOKEN)
-        self._step_wait_ms = Mean(0.0)
+        self._step_wait_ms = Mean(1.0)
         self._loaded = Mean(1.0)
         # Of quiet and busy times alike: what moves with every burst makes decisions that don't last.
         self._behind = Mean(0.0, memory=1000)
@@ -98,7 +101,7 @@ class Calibration:
     @property
     def request_ms(self) -> float:
         """How much longer a request waits for each one that is there already, beyond the prompts that are known to be before it."""
-        return self._step_wait_ms.value / max(self._loaded.value, 1.0)
+        return max(self._step_wait_ms.value / max(self._loaded.value, 1.0), MIN_REQUEST_MS)
 
     @property
     def crowding(self) -> float:

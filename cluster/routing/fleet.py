@@ -12,7 +12,7 @@ REPORT_LIFETIME_S = 10.0
 """How long a replica's own count of its requests is believed; as long as Ray Serve believes it."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Seat(Candidate):
     """A replica, first seen at ``since_s``, with ``in_flight`` requests of this gateway.
 

@@ -17,7 +17,7 @@ from cluster.routing.ticket import Answer, RouteTicket
 NO_STATS: Mapping[str, float] = MappingProxyType({})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Candidate:
     """A replica as one gateway sees it now.
 

@@ -9,9 +9,13 @@ from typing import Protocol
 
 
 class Affinity(StrEnum):
-    """How a request met its prefix's home: on it, on a later replica of the fixed order, or without any affinity wanted."""
+    """How a request met its prefix: on its home, on a later replica of the fixed order that is known to hold it, on one that is
+
+    not, or without any affinity wanted.
+    """
 
     HOME = "home"
+    KNOWN = "known"
     SPILLED = "spilled"
     NONE = "none"
 
@@ -71,6 +75,23 @@ class RouteTicket:
     feedback: Feedback | None = None
     notes: object = None
     uncached_tokens: int = 0
+    ended: bool = False
+
+    def routed_to(self, replica_id: str) -> None:
+        """A replica has accepted the request: note it, and how that met the request's home."""
+        self.replica_id = replica_id
+        if replica_id in self.home_order:
+            self.rank = self.home_order.index(replica_id)
+            self.affinity = Affinity.HOME if self.rank == 0 else Affinity.SPILLED
+        else:
+            self.rank = None
+            self.affinity = Affinity.NONE
+
+    def settled(self) -> None:
+        """The policy's estimate is there: on a later replica that holds as much of the prompt as any, the request isn't astray."""
+        estimate = self.estimate
+        if self.affinity is Affinity.SPILLED and estimate is not None and not estimate.forced_off and estimate.cached_tokens > 0:
+            self.affinity = Affinity.KNOWN
 
     def first_token(self) -> None:
         """The answer's first piece has come."""
@@ -79,6 +100,7 @@ class RouteTicket:
 
     def finished(self, answer: Answer | None) -> None:
         """The request has ended. Only the first call counts."""
+        self.ended = True
         feedback, self.feedback = self.feedback, None
         if feedback is not None:
             feedback.finished(self, answer)

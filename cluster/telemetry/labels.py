@@ -15,7 +15,8 @@ CANCELLED = "cancelled"
 INTERNAL_ERROR = "internal_error"
 
 EDGES = frozenset({"http", "grpc"})
-AFFINITIES = frozenset({"home", "spilled", "none"})
+AFFINITIES = frozenset({"home", "known", "spilled", "none"})
+PREDICTIONS = frozenset({"predicted", "actual"})
 TOKEN_KINDS = ("prompt", "cached", "shown_cached", "completion")
 RETRY_REASONS = frozenset({"replica_lost", "engine_dead"})
 AUTH_REASONS = frozenset({"missing", "malformed", "unknown", "wrong_organization", "wrong_project", "unavailable"})
@@ -130,7 +131,7 @@ MEANINGS: dict[str, str] = {
     "model": f"id of a configured model; `{UNKNOWN}` for anything else",
     "edge": _listed(*sorted(EDGES), OTHER),
     "code": f"{_listed(OK, CANCELLED, *sorted(error_codes()))}; `{OTHER}` for anything else",
-    "kind": _listed(*TOKEN_KINDS),
+    "kind": f"of tokens: {_listed(*TOKEN_KINDS)}; of cached tokens as routers see them: {_listed(*sorted(PREDICTIONS))}",
     "outcome": _listed(*sorted(AFFINITIES)),
     "reason": f"of a retry: {_listed(*sorted(RETRY_REASONS), OTHER)}; of a refused key: {_listed(*sorted(AUTH_REASONS), OTHER)}",
     "phase": _listed(*sorted(COLD_START_PHASES), OTHER),

@@ -26,7 +26,7 @@ class BoundedHashing(Policy):
         if not ticket.chain:
             ticket.home_order = ()
             return self._fallback.choose(ticket, candidates, now_s)
-        home_order = rendezvous_order(ticket.chain[:self._prefix_blocks][-1], candidates)
+        home_order = rendezvous_order(ticket.chain[: self._prefix_blocks][-1], candidates)
         ticket.home_order = tuple([candidate.replica_id for candidate in home_order])
         eligible, overloaded = split_by_load(without_excluded(ticket, home_order), self._load_factor)
         return eligible + overloaded

@@ -35,7 +35,7 @@ CALIBRATION_TOKENS = 1024
 """Prompts of which less was computed say more about the fixed cost of an engine step than about a token's."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Case:
     """A request: its prompt's estimated tokens, what replicas hold of it (``best_tokens``: the most that one does), its home.
 
@@ -81,11 +81,16 @@ class PricedAffinity(Policy):
         ticket.home_order = tuple([candidate.replica_id for candidate in order]) if ticket.anchor else ()
         case = ticket.notes = self._case(ticket, order, now_s)
         allowed = without_excluded(ticket, order)
+        if not allowed:
+            return []
         best = self._cheapest(case, allowed)
-        if best:
-            ticket.uncached_tokens = int(case.tokens - self._expected(case, best[0].replica_id))
-        first = {candidate.replica_id for candidate in best}
-        return [*best, *[candidate for candidate in allowed if candidate.replica_id not in first]]
+        chosen = [allowed[rank] for rank in best]
+        if chosen:
+            ticket.uncached_tokens = int(case.tokens - self._expected(case, chosen[0].replica_id))
+        rest = list(allowed)
+        for rank in sorted(best, reverse=True):
+            del rest[rank]
+        return chosen + rest
 
     def _case(self, ticket: RouteTicket, order: Sequence[Candidate], now_s: float) -> _Case:
         tokens = ticket.prompt_bytes / self.rates.bytes_per_token
@@ -100,49 +105,49 @@ class PricedAffinity(Policy):
                 held[replica_id] = what
         deepest = max([what.depth for what in held.values()], default=0)
         best_tokens = min(tokens, self._tokens_at(deepest, ticket.prompt_bytes))
-        unknown = deepest <= ticket.chain.index(ticket.anchor)
+        unknown = ticket.anchor not in ticket.chain[:deepest]
         home_tokens = self.rates.home_share * (tokens - best_tokens) if unknown else 0.0
         return _Case(ticket, now_s, tokens, held, best_tokens, order[0].replica_id, home_tokens, loads)
 
-    def _cheapest(self, case: _Case, allowed: Sequence[Candidate]) -> list[Candidate]:
-        """The candidates worth pricing, cheapest first."""
-        priced = [
-            (self._price(case, candidate), rank, candidate) for rank, candidate in self._shortlist(case, allowed) if candidate.weight > 0.0
-        ]
-        priced.sort(key=_price_and_rank)
-        return [candidate for _, _, candidate in priced]
+    def _cheapest(self, case: _Case, allowed: Sequence[Candidate]) -> list[int]:
+        """Places in ``allowed`` of the candidates worth pricing, cheapest first, equal prices by place."""
+        rates, now_s = self.rates, case.now_s
+        request_ms = rates.request_ms
+        token_ms = self._recompute_weight * rates.crowding * rates.prefill_ms_per_token
+        priced: list[tuple[float, int]] = []
+        for rank in self._shortlist(case, allowed):
+            candidate = allowed[rank]
+            if candidate.weight > 0.0:
+                missing = case.tokens - self._expected(case, candidate.replica_id)
+                price_ms = self._wait_ms(candidate.replica_id, now_s) + request_ms * candidate.load + token_ms * missing
+                # More for a replica that is still warming up.
+                priced.append((price_ms / candidate.weight, rank))
+        priced.sort()
+        return [rank for _, rank in priced]
 
-    def _shortlist(self, case: _Case, allowed: Sequence[Candidate]) -> list[tuple[int, Candidate]]:
-        held = case.held
-        depths = sorted([what.depth for what in held.values()], reverse=True)
-        deep = depths[min(HOLDERS, len(depths)) - 1] if depths else 1
-        bound = self._load_factor * max(1.0, sum([candidate.load for candidate in allowed]) / max(1, len(allowed)))
-        homes = HOMES if case.ticket.anchor else 0
-        chosen: dict[int, Candidate] = {}
-        waits: list[tuple[float, int]] = []
-        now_s, backlogs = case.now_s, self._backlogs
+    def _shortlist(self, case: _Case, allowed: Sequence[Candidate]) -> set[int]:
+        """Places in ``allowed``."""
+        held, now_s, backlogs = case.held, case.now_s, self._backlogs
+        bound = self._load_factor * max(1.0, sum(case.loads.values()) / len(case.loads))
         request_s = self.rates.request_ms / 1000.0
+        homes: list[int] = []
+        holders: list[tuple[int, int]] = []
+        waits: list[tuple[float, int]] = []
         for rank, candidate in enumerate(allowed):
             replica_id, load = candidate.replica_id, candidate.load
-            what = held.get(replica_id)
-            if what is not None and what.depth >= deep:
-                chosen[rank] = candidate
-            elif homes > 0 and load <= bound:
-                homes -= 1
-                chosen[rank] = candidate
+            if replica_id in held:
+                holders.append((-held[replica_id].depth, rank))
+            if load <= bound and len(homes) < HOMES:
+                homes.append(rank)
             backlog = backlogs.get(replica_id)
             waits.append((request_s * load + (backlog.wait_s(now_s) if backlog is not None else 0.0), rank))
         waits.sort()
-        for _, rank in waits[:SHORTEST]:
-            chosen[rank] = allowed[rank]
-        return sorted(chosen.items())
-
-    def _price(self, case: _Case, candidate: Candidate) -> float:
-        """Milliseconds; more for a replica that is still warming up."""
-        rates = self.rates
-        missing = case.tokens - self._expected(case, candidate.replica_id)
-        work_ms = self._recompute_weight * rates.crowding * rates.prefill_ms_per_token * missing
-        return (self._wait_ms(candidate.replica_id, case.now_s) + rates.request_ms * candidate.load + work_ms) / candidate.weight
+        chosen = {rank for _, rank in waits[:SHORTEST]}
+        if case.ticket.anchor:
+            chosen.update(homes)
+            holders.sort()
+            chosen.update([rank for _, rank in holders[:HOLDERS]])
+        return chosen
 
     def _expected(self, case: _Case, replica_id: str) -> float:
         """Tokens of the prompt that are likely to be found at a replica."""
@@ -190,6 +195,7 @@ class PricedAffinity(Policy):
             forced_off=best_expected - expected >= FORCED_OFF_TOKENS,
             home=replica_id == case.home,
         )
+        ticket.settled()
         backlog = self._backlogs.setdefault(replica_id, Backlog())
         answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts)
         before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s)
@@ -240,7 +246,3 @@ class PricedAffinity(Policy):
         self._index.forget(replica_id)
         self._backlogs.pop(replica_id, None)
         self._hearsay.forget(replica_id)
-
-
-def _price_and_rank(priced: tuple[float, int, Candidate]) -> tuple[float, int]:
-    return priced[0], priced[1]

@@ -23,7 +23,8 @@ class RoundRobin(Policy):
         known = [had[candidate.replica_id] for candidate in candidates if candidate.replica_id in had]
         start = min(known, default=0.0)
         turns = {
-            candidate.replica_id: had.get(candidate.replica_id, start) if candidate.weight > 0.0 else inf for candidate in candidates
+            candidate.replica_id: had.get(candidate.replica_id, start) if candidate.weight > 0.0 else inf
+            for candidate in candidates
         }
         order = sorted(without_excluded(ticket, candidates), key=lambda candidate: (turns[candidate.replica_id], candidate.seed))
         if order and order[0].weight > 0.0:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import ray
 
-from cluster.routing.ticket import Affinity, RouteTicket
+from cluster.routing.ticket import Affinity, ArrivedTicket
 from tests.integration.routing.cluster import MAX_ONGOING, REPLICAS, Outcome, wait_until_idle
 
 pytestmark = pytest.mark.integration
@@ -40,7 +40,7 @@ def test_an_anchor_meets_the_same_replica_over_both_gateways(gateways: list[Any]
 
 def test_a_replica_gets_the_ticket_without_its_chain(gateways: list[Any]) -> None:
     outcome = send(gateways[0], ANCHORS[0], chain=(b"c" * 16,) * 300)
-    assert outcome.arrival.ticket == RouteTicket(anchor=ANCHORS[0])
+    assert outcome.arrival.ticket == ArrivedTicket(marks=(b"c" * 16,) * 10, uncached_tokens=0)
 
 
 def test_requests_without_anchor_or_ticket_are_spread(gateways: list[Any]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from cluster.config.schema import ModelSettings, RelaySettings
 from cluster.engine.contract import EngineRequest, EngineUsage, Fault, FaultKind, Frame, Operation
 from cluster.engine.deployment import EngineReplica
+from cluster.routing.ticket import ArrivedTicket
 
 DECODER = msgspec.msgpack.Decoder(Frame)
 
@@ -89,7 +90,7 @@ def request(number: int = 1, org: str = "org", body: bytes = b"{}") -> EngineReq
 
 
 async def answer(replica: EngineReplica, of: EngineRequest) -> Frame:
-    frames = [DECODER.decode(item) async for item in replica.stream(of, ticket=object())]
+    frames = [DECODER.decode(item) async for item in replica.stream(of, ticket=ArrivedTicket((b"m" * 16,), 7))]
     return Frame(
         payloads=[payload for frame in frames for payload in frame.payloads], usage=frames[-1].usage, fault=frames[-1].fault
     )
@@ -105,14 +106,15 @@ async def test_frames_cross_as_messagepack_and_keep_their_content(replica: Engin
 async def test_routing_stats_follow_a_request_from_waiting_to_running_to_gone(
     replica: EngineReplica, engine: ScriptedEngine
 ) -> None:
-    assert replica.record_routing_stats() == {"running": 0, "waiting": 0}
+    idle = {"running": 0, "waiting": 0, "pending_tokens": 0.0, "marks": ()}
+    assert replica.record_routing_stats() == idle
     stream = replica.stream(request())
     await anext(stream)
-    assert replica.record_routing_stats() == {"running": 1, "waiting": 0}
+    assert replica.record_routing_stats() == idle | {"running": 1}
     engine.go.set()
     async for _ in stream:
         pass
-    assert replica.record_routing_stats() == {"running": 0, "waiting": 0}
+    assert replica.record_routing_stats() == idle
 
 
 async def test_closing_the_stream_aborts_the_engine_request(replica: EngineReplica, engine: ScriptedEngine) -> None:
@@ -120,7 +122,8 @@ async def test_closing_the_stream_aborts_the_engine_request(replica: EngineRepli
     await anext(stream)
     await stream.aclose()
     assert engine.aborted == ["chatcmpl-7"]
-    assert replica.record_routing_stats() == {"running": 0, "waiting": 0}
+    stats = replica.record_routing_stats()
+    assert (stats["running"], stats["waiting"], stats["pending_tokens"]) == (0, 0, 0.0)
 
 
 async def test_a_foreign_hit_is_reported_once(replica: EngineReplica, engine: ScriptedEngine, observer: RecordingObserver) -> None:
@@ -147,7 +150,8 @@ async def test_a_first_request_that_ends_in_a_fault_is_neither_judged_nor_kept(
     engine.fault = Fault(FaultKind.INVALID_REQUEST, "no")
     assert (await answer(replica, request())).fault == engine.fault
     assert observer.calls == []
-    assert replica.record_routing_stats() == {"running": 0, "waiting": 0}
+    stats = replica.record_routing_stats()
+    assert (stats["running"], stats["waiting"], stats["pending_tokens"]) == (0, 0, 0.0)
 
 
 async def test_a_dead_engine_fails_health_checks_and_is_reported_once(
