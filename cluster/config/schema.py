@@ -194,7 +194,7 @@ class RoutingSettings(Section):
         0.25,
         gt=0,
         le=10,
-        description="How often replicas tell gateways what others have sent them, in seconds. It matters with two gateways or more.",
+        description="How often replicas tell gateways what others sent them, in seconds; for clusters with two gateways or more.",
     )
 
 

@@ -23,6 +23,7 @@ class GatewaySettings:
     index_entries: int = 200_000
     slow_start_s: float = 30.0
     load_factor: float = 1.25
+    recompute_weight: float = 2.0
 
 
 class SimulatedGateway:

@@ -21,8 +21,8 @@ from cluster.routing.ticket import RouteTicket
 MakePolicy = Callable[[GatewaySettings, int], Policy]
 """From settings and a seed."""
 
-REPORT_PERIOD_S = 1.0
-"""How often replicas tell all gateways what they have: the period that ``cluster.app`` sets for Ray Serve."""
+REPORT_PERIOD_S = 0.25
+"""How often replicas tell all gateways what they have: the default of ``routing.report_period_s``."""
 
 RETRY_S = 0.05
 """How long a request that found every replica full waits before it asks again."""

@@ -1,4 +1,4 @@
-"""What a gateway believes that replicas have in their prefix caches: chain hash → replicas, bounded, shared by organizations fairly.
+"""What a gateway believes that replicas have in their prefix caches: chain hash → replicas, bounded, fair to organizations.
 
 It is soft: written when a request is routed, taken back when it fails, believed for as long as the answers' own counts of cached
 tokens bear it out. It needs no events from engines.

@@ -133,9 +133,9 @@ class ArrivedTicket:
 class RouteEstimate:
     """What a priced decision expected of the replica that the request went to.
 
-    ``cached_tokens`` of ``prompt_tokens``; ``best_cached_tokens``: the most that any replica was believed to hold, by an entry
-    last used ``age_s`` ago at the chosen one. ``wait_ms`` behind earlier prompts, ``prefill_ms`` for this one. ``forced_off``:
-    load was the reason not to go where most is cached. ``load``: requests there, this one not counted. ``home``: whether it is the first of the home order.
+    ``cached_tokens`` of ``prompt_tokens``, by an entry last used ``age_s`` ago; ``best_cached_tokens``: the most that any replica
+    was believed to hold. ``wait_ms`` behind earlier prompts, ``prefill_ms`` for this one; ``load``: requests there, this one not
+    counted. ``forced_off``: load was the reason not to go where most is cached. ``home``: it is the first of the home order.
     """
 
     prompt_tokens: int

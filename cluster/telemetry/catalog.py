@@ -111,8 +111,8 @@ FORCED_OFF = Metric(
     "ossature_affinity_forced_off_total",
     Kind.COUNTER,
     Source.GATEWAY,
-    "Requests that load kept from the replica that holds most of their prompt (1,024 tokens or more): affinity pressure, a reason to "
-    "add replicas.",
+    "Requests that load kept from the replica that holds most of their prompt (1,024 tokens or more): affinity pressure, a "
+    "reason to add replicas.",
     labels=("model",),
     example="sum by (model) (rate(ossature_affinity_forced_off_total[5m]))",
 )

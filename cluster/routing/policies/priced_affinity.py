@@ -4,9 +4,9 @@
           + recompute_weight · crowding · prefill_ms_per_token · tokens not cached there
 
 The first two are this request's own time. The third is everybody's: while its tokens are computed, those behind it wait, and the
-answers that are being generated there stand still. All rates are measured (``calibration``); what is cached where is remembered and put right by answers
-(``soft_index``). Candidates are the first replicas of the home order within the load bound, those that hold most of the prompt,
-and the two with the shortest wait. Equal prices go by home order.
+answers that are being generated there stand still. All rates are measured (``calibration``). What is cached where is remembered,
+heard of, and put right by answers (``soft_index``, ``hearsay``). Candidates are the first replicas of the home order within the
+load bound, those that hold most of the prompt, and the two with the shortest wait. Equal prices go by home order.
 """
 
 from __future__ import annotations
