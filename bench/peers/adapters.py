@@ -65,9 +65,9 @@ class RayPrefixAffinity(_TreePolicy):
 
 
 class SglangCacheAware(_TreePolicy):
-    """SGLang's cache-aware policy: shortest queue while ``max - min > abs`` and ``max > rel * min`` over the fleet; else the longest
+    """SGLang's cache-aware policy: shortest queue while ``max - min > abs`` and ``max > rel * min`` over the fleet; else the
 
-    match if it is more than ``cache_threshold`` of the prompt, else the replica with the smallest tree.
+    longest match if it is more than ``cache_threshold`` of the prompt, else the replica with the smallest tree.
     """
 
     def __init__(

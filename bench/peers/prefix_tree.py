@@ -1,4 +1,4 @@
-"""A prefix tree over prompts' blocks, as routers keep it that remember texts: which replicas saw which prefix, how much each has."""
+"""A prefix tree over prompts' blocks, as routers keep it that remember texts: which replica saw what, and how much."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 class PrefixTree:
-    """Blocks stand for the characters or tokens of a radix tree. Bounded per replica by the age of use, if ``max_blocks`` is set."""
+    """Blocks stand for the characters or tokens of a radix tree. Bounded per replica, if ``max_blocks`` is set."""
 
     def __init__(self, max_blocks: int | None = None) -> None:
         self._max_blocks = max_blocks

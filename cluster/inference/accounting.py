@@ -125,7 +125,8 @@ class RequestMeter:
         self._done = True
         now = self._monotonic()
         if self.ticket is not None:
-            self.ticket.finished(_routing_answer(exact, timing))
+            decode_s = now - self._first_token if self._first_token is not None else None
+            self.ticket.finished(_routing_answer(exact, timing, decode_s))
         tpot_s = None
         if self._first_token is not None and exact is not None and exact.completion_tokens > 1:
             tpot_s = (now - self._first_token) / (exact.completion_tokens - 1)
@@ -148,7 +149,7 @@ class RequestMeter:
         )
 
 
-def _routing_answer(exact: EngineUsage | None, timing: EngineTiming | None) -> Answer | None:
+def _routing_answer(exact: EngineUsage | None, timing: EngineTiming | None, decode_s: float | None) -> Answer | None:
     """What the router learns from: the engine's exact counts, and its times if it gives any."""
     if exact is None:
         return None
@@ -157,4 +158,6 @@ def _routing_answer(exact: EngineUsage | None, timing: EngineTiming | None) -> A
         cached_tokens=exact.cached_tokens,
         queue_s=timing.queue_s if timing is not None else None,
         prefill_s=timing.prefill_s if timing is not None else None,
+        completion_tokens=exact.completion_tokens,
+        decode_s=decode_s,
     )

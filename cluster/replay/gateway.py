@@ -69,5 +69,7 @@ class SimulatedGateway:
                 cached_tokens=job.cached_tokens,
                 queue_s=job.scheduled_s - job.enqueued_s,
                 prefill_s=job.first_token_s - job.scheduled_s,
+                completion_tokens=job.request.output_tokens,
+                decode_s=now_s - job.first_token_s,
             )
         self.policy.finished(ticket, answer, now_s)

@@ -34,13 +34,14 @@ class _Blocks:
 def organizations(replicas: int, rng: random.Random) -> Iterator[SimulatedRequest]:
     """150 organizations, each with a 6,000-token prompt of its own that 5 users ask 1,200-token questions about.
 
-    Arrivals ramp up from 0.4 to 7.5 a second and replica over four minutes: from idle to more than a cache-blind router can serve.
+    Arrivals ramp up from 0.4 to 13 a second and replica over four minutes: from idle, past what a cache-blind router can serve, to
+    near what a perfect one can.
     """
     blocks = _Blocks()
     prefixes = [blocks.behind((), 6000) for _ in range(150)]
     at_s, duration_s = 0.0, 240.0
     while True:
-        at_s += rng.expovariate(replicas * (0.4 + 7.1 * at_s / duration_s))
+        at_s += rng.expovariate(replicas * (0.4 + 12.6 * at_s / duration_s))
         if at_s >= duration_s:
             return
         org = rng.randrange(150)
@@ -53,7 +54,7 @@ def groups(replicas: int, rng: random.Random) -> Iterator[SimulatedRequest]:
     prefixes = [blocks.behind((), 2048) for _ in range(64)]
     popularity = [1.0 / (rank + 1) for rank in range(64)]
     at_s = 0.0
-    while (at_s := at_s + rng.expovariate(8.0 * replicas)) < 180.0:
+    while (at_s := at_s + rng.expovariate(25.0 * replicas)) < 60.0:
         (group,) = rng.choices(range(64), popularity)
         yield blocks.request(at_s, f"org-{group % 16}", prefixes[group], rng.randint(64, 256), rng.randint(64, 256))
 
@@ -63,7 +64,7 @@ def chats(replicas: int, rng: random.Random) -> Iterator[SimulatedRequest]:
     blocks = _Blocks()
     systems = [blocks.behind((), rng.randrange(600, 3000)) for _ in range(20)]
     began_s = 0.0
-    while (began_s := began_s + rng.expovariate(0.5 * replicas)) < 600.0:
+    while (began_s := began_s + rng.expovariate(1.0 * replicas)) < 300.0:
         org = rng.randrange(20)
         path, at_s = systems[org], began_s
         for _ in range(rng.randint(2, 12)):
@@ -86,9 +87,9 @@ def forks(replicas: int, rng: random.Random) -> Iterator[SimulatedRequest]:
         yield blocks.request(began_s, org, trunk, 300, 200)
         at_s = began_s + 4.0
         for _ in range(43):
-            at_s += rng.expovariate(30.0)
+            at_s += rng.expovariate(20.0)
             yield blocks.request(at_s, org, trunk, 300, rng.randint(100, 300))
-        began_s += rng.uniform(10.0, 14.0) * 4 / replicas
+        began_s += rng.uniform(6.0, 9.0) / replicas
 
 
 def unique(replicas: int, rng: random.Random) -> Iterator[SimulatedRequest]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from math import exp
+
+UTILIZATION_WINDOW_S = 60.0
+"""Of how long back a replica's utilization tells: long enough to see past bursts."""
 
 
 @dataclass(slots=True)
@@ -15,6 +19,8 @@ class Backlog:
 
     free_s: float = 0.0
     run: int = 0
+    _recent_s: float = 0.0  # of prefill sent, older ones less
+    _recent_at_s: float = 0.0
     _pending: dict[Hashable, tuple[float, int]] = field(default_factory=dict)  # seconds, tokens
 
     def wait_s(self, now_s: float) -> float:
@@ -29,6 +35,10 @@ class Backlog:
         """Prompts of this gateway that are still to be computed."""
         return len(self._pending)
 
+    def utilization(self, now_s: float) -> float:
+        """Part of the last minute or so for which this gateway gave the replica prompts to compute."""
+        return self._recent_s * exp((self._recent_at_s - now_s) / UTILIZATION_WINDOW_S) / UTILIZATION_WINDOW_S
+
     def sent(self, key: Hashable, prefill_s: float, tokens: int, now_s: float) -> int:
         """A prompt was sent, of which so many ``tokens`` are to be computed.
 
@@ -38,6 +48,8 @@ class Backlog:
         self.run = before + 1
         self.free_s = max(self.free_s, now_s) + prefill_s
         self._pending[key] = (prefill_s, tokens)
+        self._recent_s = self.utilization(now_s) * UTILIZATION_WINDOW_S + prefill_s
+        self._recent_at_s = now_s
         return before
 
     def computed(self, key: Hashable, now_s: float) -> None:

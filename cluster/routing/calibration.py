@@ -10,6 +10,11 @@ from math import exp
 PRIOR_PREFILL_MS_PER_TOKEN = 0.035
 """Published for gpt-oss-120b on one H200. It matters for the first few dozen answers only."""
 
+PRIOR_DECODE_MS_PER_SEQUENCE = 0.1
+"""What one more sequence adds to each engine step: little, since weights are read once for all."""
+
+PRIOR_COMPLETION_TOKENS = 250.0
+
 PRIOR_BYTES_PER_TOKEN = 4.0
 """English text and code."""
 
@@ -54,6 +59,27 @@ class LowQuantile:
         self.value *= exp(2 * _STEP * (self._share if above else self._share - 1.0))
 
 
+class Slope:
+    """How much ``y`` grows with ``x``: least squares over about the last ``memory`` observations. Never negative."""
+
+    __slots__ = ("_x", "_xx", "_xy", "_y", "prior")
+
+    def __init__(self, prior: float, memory: int = 500) -> None:
+        self.prior = prior
+        self._x, self._y, self._xx, self._xy = (Mean(0.0, memory) for _ in range(4))
+
+    def observe(self, x: float, y: float) -> None:
+        for mean, value in ((self._x, x), (self._y, y), (self._xx, x * x), (self._xy, x * y)):
+            mean.observe(value)
+
+    @property
+    def value(self) -> float:
+        """The prior counts as much as a variance of 1 in ``x`` does."""
+        variance = max(0.0, self._xx.value - self._x.value**2)
+        covariance = self._xy.value - self._x.value * self._y.value
+        return max(0.0, (covariance + self.prior) / (variance + 1.0))
+
+
 class CacheLifetime:
     """The age at which prefixes turn out to be gone, in seconds: about as many are found beyond it as are missed before it.
 
@@ -84,7 +110,9 @@ class Calibration:
         self._loaded = Mean(1.0)
         # Of quiet and busy times alike: what moves with every burst makes decisions that don't last.
         self._behind = Mean(0.0, memory=1000)
-        self._answering = Mean(0.0, memory=1000)
+        self._decode = Slope(PRIOR_DECODE_MS_PER_SEQUENCE)
+        self._completion_tokens = Mean(PRIOR_COMPLETION_TOKENS, memory=500)
+        self._prompt_ms = Mean(0.0)
         self._home_share = Mean(0.0)
         self._trust = Mean(1.0)
         self._lifetime = CacheLifetime()
@@ -103,13 +131,24 @@ class Calibration:
         """How much longer a request waits for each one that is there already, beyond the prompts that are known to be before it."""
         return max(self._step_wait_ms.value / max(self._loaded.value, 1.0), MIN_REQUEST_MS)
 
-    @property
-    def crowding(self) -> float:
-        """How many are delayed by a millisecond of prefill: the request itself, those that come before the replica has caught up,
+    def crowding(self, load: float) -> float:
+        """How many are delayed by a millisecond of prefill at a replica with so many requests: the request itself, those that come
 
-        and the answers that are being generated there.
+        before the replica has caught up, and the answers that are being generated there.
         """
-        return 1.0 + self._behind.value + self._answering.value
+        return 1.0 + self._behind.value + load
+
+    def decode_ms(self, load: float) -> float:
+        """How long a request and ``load`` others keep each other waiting by sharing engine steps until it is answered."""
+        return 2.0 * load * self._decode.value * self._completion_tokens.value
+
+    def usual_wait_ms(self, utilization: float) -> float:
+        """How long prompts wait on average at a replica that is busy for that part of the time (Pollaczek and Khinchine's formula
+
+        with exponential lengths).
+        """
+        busy = min(utilization, 0.95)
+        return busy / (1.0 - busy) * self._prompt_ms.value
 
     @property
     def home_share(self) -> float:
@@ -140,13 +179,19 @@ class Calibration:
         self._step_wait_ms.observe(queue_s * 1000.0)
         self._loaded.observe(load)
 
-    def sent(self, before: int, answering: float) -> None:
-        """A request was sent to a replica that had been given ``before`` others since it last had no prompt to compute.
+    def decoded(self, completion_tokens: int, decode_s: float, load: float) -> None:
+        """An answer of so many tokens took so long after its first one, at a replica that had ``load`` others when it came."""
+        self._completion_tokens.observe(completion_tokens)
+        if completion_tokens > 1:
+            self._decode.observe(load, decode_s * 1000.0 / (completion_tokens - 1))
 
-        ``answering``: requests there whose prompts had been computed. As many come before as behind, on average.
+    def sent(self, prefill_ms: float, before: int) -> None:
+        """A request of so much prefill was sent to a replica that had been given ``before`` others since it last was through.
+
+        As many come before as behind, on average.
         """
+        self._prompt_ms.observe(prefill_ms)
         self._behind.observe(before)
-        self._answering.observe(answering)
 
     def found(self, age_s: float, share: float) -> None:
         """Of what a replica was believed to hold, last used ``age_s`` ago, it held that part."""

@@ -24,13 +24,17 @@ class Affinity(StrEnum):
 class Answer:
     """What an engine told of a request that it has answered: exact token counts, and seconds inside the engine.
 
-    ``queue_s``: from its arrival there until it was scheduled; ``prefill_s``: from then to its first token.
+    ``queue_s``: from its arrival there until it was scheduled; ``prefill_s``: from then to its first token;
+
+    ``decode_s``: from then to the last of its ``completion_tokens``.
     """
 
     prompt_tokens: int
     cached_tokens: int
     queue_s: float | None = None
     prefill_s: float | None = None
+    completion_tokens: int = 0
+    decode_s: float | None = None
 
 
 class Feedback(Protocol):

@@ -39,7 +39,7 @@ CALIBRATION_TOKENS = 1024
 class _Case:
     """A request: its prompt's estimated tokens, what replicas hold of it (``best_tokens``: the most that one does), its home.
 
-    ``home_tokens`` are expected at the home although nothing is known to be there.
+    ``unknown``: nobody is known to hold it as far as its anchor; ``home_tokens`` are expected at the home all the same.
     """
 
     ticket: RouteTicket
@@ -49,6 +49,7 @@ class _Case:
     best_tokens: float
     home: str | None
     home_tokens: float
+    unknown: bool
     loads: Mapping[str, float]
 
 
@@ -96,7 +97,7 @@ class PricedAffinity(Policy):
         tokens = ticket.prompt_bytes / self.rates.bytes_per_token
         loads = {candidate.replica_id: candidate.load for candidate in order}
         if not ticket.anchor or not order:
-            return _Case(ticket, now_s, tokens, {}, 0.0, None, 0.0, loads)
+            return _Case(ticket, now_s, tokens, {}, 0.0, None, 0.0, False, loads)
         held = self._index.lookup(ticket.org, ticket.chain, now_s)
         heard = self._hearsay.lookup(ticket.chain, now_s)
         if heard is not None:
@@ -107,19 +108,24 @@ class PricedAffinity(Policy):
         best_tokens = min(tokens, self._tokens_at(deepest, ticket.prompt_bytes))
         unknown = ticket.anchor not in ticket.chain[:deepest]
         home_tokens = self.rates.home_share * (tokens - best_tokens) if unknown else 0.0
-        return _Case(ticket, now_s, tokens, held, best_tokens, order[0].replica_id, home_tokens, loads)
+        return _Case(ticket, now_s, tokens, held, best_tokens, order[0].replica_id, home_tokens, unknown, loads)
 
     def _cheapest(self, case: _Case, allowed: Sequence[Candidate]) -> list[int]:
         """Places in ``allowed`` of the candidates worth pricing, cheapest first, equal prices by place."""
         rates, now_s = self.rates, case.now_s
         request_ms = rates.request_ms
-        token_ms = self._recompute_weight * rates.crowding * rates.prefill_ms_per_token
+        token_ms = self._recompute_weight * rates.prefill_ms_per_token
         priced: list[tuple[float, int]] = []
         for rank in self._shortlist(case, allowed):
             candidate = allowed[rank]
             if candidate.weight > 0.0:
                 missing = case.tokens - self._expected(case, candidate.replica_id)
-                price_ms = self._wait_ms(candidate.replica_id, now_s) + request_ms * candidate.load + token_ms * missing
+                load = candidate.load
+                price_ms = self._wait_ms(candidate.replica_id, now_s) + request_ms * load + rates.decode_ms(load)
+                price_ms += token_ms * rates.crowding(load) * missing
+                if case.unknown:
+                    # What follows this prompt will go where it goes: find it a place that is usually free.
+                    price_ms += self._usual_wait_ms(candidate.replica_id, now_s)
                 # More for a replica that is still warming up.
                 priced.append((price_ms / candidate.weight, rank))
         priced.sort()
@@ -129,7 +135,7 @@ class PricedAffinity(Policy):
         """Places in ``allowed``."""
         held, now_s, backlogs = case.held, case.now_s, self._backlogs
         bound = self._load_factor * max(1.0, sum(case.loads.values()) / len(case.loads))
-        request_s = self.rates.request_ms / 1000.0
+        request_s = (self.rates.request_ms + self.rates.decode_ms(1.0)) / 1000.0
         homes: list[int] = []
         holders: list[tuple[int, int]] = []
         waits: list[tuple[float, int]] = []
@@ -171,6 +177,10 @@ class PricedAffinity(Policy):
         backlog = self._backlogs.get(replica_id)
         return backlog.wait_s(now_s) * 1000.0 if backlog is not None else 0.0
 
+    def _usual_wait_ms(self, replica_id: str, now_s: float) -> float:
+        backlog = self._backlogs.get(replica_id)
+        return self.rates.usual_wait_ms(backlog.utilization(now_s)) if backlog is not None else 0.0
+
     # --- what became of it ------------------------------------------------------------------------------------------------
 
     def routed(self, ticket: RouteTicket, replica_id: str, now_s: float) -> None:
@@ -197,9 +207,8 @@ class PricedAffinity(Policy):
         )
         ticket.settled()
         backlog = self._backlogs.setdefault(replica_id, Backlog())
-        answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts)
         before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s)
-        self.rates.sent(before, answering)
+        self.rates.sent(prefill_ms, before)
         if ticket.anchor:
             self._index.add(ticket.org, ticket.chain, replica_id, now_s)
 
@@ -227,6 +236,8 @@ class PricedAffinity(Policy):
             rates.prefill(uncached, answer.prefill_s)
         if answer.queue_s is not None and estimate.wait_ms <= 0.0:
             rates.step_wait(answer.queue_s, estimate.load)
+        if answer.decode_s is not None:
+            rates.decoded(answer.completion_tokens, answer.decode_s, estimate.load)
         if not ticket.anchor:
             return
         if estimate.cached_tokens > 0:
