@@ -110,6 +110,7 @@ class Calibration:
         self._loaded = Mean(1.0)
         # Of quiet and busy times alike: what moves with every burst makes decisions that don't last.
         self._behind = Mean(0.0, memory=1000)
+        self._answering = Mean(0.0, memory=1000)
         self._decode = Slope(PRIOR_DECODE_MS_PER_SEQUENCE)
         self._completion_tokens = Mean(PRIOR_COMPLETION_TOKENS, memory=500)
         self._prompt_ms = Mean(0.0)
@@ -131,16 +132,17 @@ class Calibration:
         """How much longer a request waits for each one that is there already, beyond the prompts that are known to be before it."""
         return max(self._step_wait_ms.value / max(self._loaded.value, 1.0), MIN_REQUEST_MS)
 
-    def crowding(self, load: float) -> float:
-        """How many are delayed by a millisecond of prefill at a replica with so many requests: the request itself, those that come
+    @property
+    def crowding(self) -> float:
+        """How many are delayed by a millisecond of prefill: the request itself, those that come before the replica has caught up,
 
-        before the replica has caught up, and the answers that are being generated there.
+        and the answers that are being generated there.
         """
-        return 1.0 + self._behind.value + load
+        return 1.0 + self._behind.value + self._answering.value
 
     def decode_ms(self, load: float) -> float:
-        """How long a request and ``load`` others keep each other waiting by sharing engine steps until it is answered."""
-        return 2.0 * load * self._decode.value * self._completion_tokens.value
+        """How long sharing engine steps with ``load`` others keeps a request waiting until it is answered."""
+        return load * self._decode.value * self._completion_tokens.value
 
     def usual_wait_ms(self, utilization: float) -> float:
         """How long prompts wait on average at a replica that is busy for that part of the time (Pollaczek and Khinchine's formula
@@ -185,13 +187,14 @@ class Calibration:
         if completion_tokens > 1:
             self._decode.observe(load, decode_s * 1000.0 / (completion_tokens - 1))
 
-    def sent(self, prefill_ms: float, before: int) -> None:
+    def sent(self, prefill_ms: float, before: int, answering: float) -> None:
         """A request of so much prefill was sent to a replica that had been given ``before`` others since it last was through.
 
-        As many come before as behind, on average.
+        ``answering``: requests there whose prompts had been computed. As many come before as behind, on average.
         """
         self._prompt_ms.observe(prefill_ms)
         self._behind.observe(before)
+        self._answering.observe(answering)
 
     def found(self, age_s: float, share: float) -> None:
         """Of what a replica was believed to hold, last used ``age_s`` ago, it held that part."""

@@ -114,7 +114,7 @@ class PricedAffinity(Policy):
         """Places in ``allowed`` of the candidates worth pricing, cheapest first, equal prices by place."""
         rates, now_s = self.rates, case.now_s
         request_ms = rates.request_ms
-        token_ms = self._recompute_weight * rates.prefill_ms_per_token
+        token_ms = self._recompute_weight * rates.crowding * rates.prefill_ms_per_token
         priced: list[tuple[float, int]] = []
         for rank in self._shortlist(case, allowed):
             candidate = allowed[rank]
@@ -122,7 +122,7 @@ class PricedAffinity(Policy):
                 missing = case.tokens - self._expected(case, candidate.replica_id)
                 load = candidate.load
                 price_ms = self._wait_ms(candidate.replica_id, now_s) + request_ms * load + rates.decode_ms(load)
-                price_ms += token_ms * rates.crowding(load) * missing
+                price_ms += token_ms * missing
                 if case.unknown:
                     # What follows this prompt will go where it goes: find it a place that is usually free.
                     price_ms += self._usual_wait_ms(candidate.replica_id, now_s)
@@ -207,8 +207,9 @@ class PricedAffinity(Policy):
         )
         ticket.settled()
         backlog = self._backlogs.setdefault(replica_id, Backlog())
+        answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts)
         before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s)
-        self.rates.sent(prefill_ms, before)
+        self.rates.sent(prefill_ms, before, answering)
         if ticket.anchor:
             self._index.add(ticket.org, ticket.chain, replica_id, now_s)
 
