@@ -13,7 +13,16 @@ def test_each_replica_is_found_as_deep_as_it_goes() -> None:
     index.add("org", chain(1, 2, 3), "a", 10.0)
     index.add("org", chain(1, 2, 9), "b", 20.0)
     assert index.lookup("org", chain(1, 2, 3, 4), 25.0) == {"a": Held(3, 15.0), "b": Held(2, 5.0)}
-    assert index.lookup("org", chain(7,), 25.0) == {}
+    assert (
+        index.lookup(
+            "org",
+            chain(
+                7,
+            ),
+            25.0,
+        )
+        == {}
+    )
 
 
 def test_organizations_do_not_see_each_other() -> None:
@@ -34,9 +43,24 @@ def test_a_replica_that_is_gone_is_forgotten_and_its_place_used_again() -> None:
     index = SoftIndex(1000)
     index.add("org", chain(1, 2), "a", 0.0)
     index.forget("a")
-    index.add("org", chain(5,), "b", 0.0)
+    index.add(
+        "org",
+        chain(
+            5,
+        ),
+        "b",
+        0.0,
+    )
     assert index.lookup("org", chain(1, 2), 0.0) == {}
-    assert set(index.lookup("org", chain(5,), 0.0)) == {"b"}
+    assert set(
+        index.lookup(
+            "org",
+            chain(
+                5,
+            ),
+            0.0,
+        )
+    ) == {"b"}
 
 
 def test_memory_is_bounded_and_no_organization_can_push_out_one_within_its_share() -> None:
@@ -51,10 +75,24 @@ def test_memory_is_bounded_and_no_organization_can_push_out_one_within_its_share
 def test_the_deepest_mark_says_who_was_given_a_prompt_last() -> None:
     hearsay = Hearsay(100)
     hearsay.add(chain(1, 2, 4), "a", 0.0)
-    hearsay.add(chain(1,), "b", 5.0)
+    hearsay.add(
+        chain(
+            1,
+        ),
+        "b",
+        5.0,
+    )
     assert hearsay.lookup(chain(1, 2, 3, 4, 5), 6.0) == ("a", Held(4, 6.0))
     assert hearsay.lookup(chain(1, 7), 6.0) == ("b", Held(1, 1.0))
-    assert hearsay.lookup(chain(8,), 6.0) is None
+    assert (
+        hearsay.lookup(
+            chain(
+                8,
+            ),
+            6.0,
+        )
+        is None
+    )
     hearsay.forget("a")
     assert hearsay.lookup(chain(1, 2, 3, 4, 5), 6.0) == ("b", Held(1, 1.0))
 
