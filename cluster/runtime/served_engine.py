@@ -13,6 +13,9 @@ from ray import serve
 from cluster.config.schema import LoggingSettings, ModelSettings, RelaySettings
 from cluster.engine.deployment import EngineReplica
 from cluster.engine.isolation_watch import IsolationWatch
+from cluster.relay.channel.handshake import ChannelKey
+from cluster.relay.channel.replica_end import Dialer
+from cluster.relay.channel.replies import Replies
 from cluster.runtime import supervisor
 from cluster.telemetry import logs
 from cluster.telemetry.metrics import EngineMetrics
@@ -64,12 +67,25 @@ class _Observer:
     def engine_died(self, model: str) -> None:
         self._metrics.engine_died(model)
 
+    def stream_begun(self, model: str, front_end: str) -> None:
+        self._metrics.stream_begun(model, front_end)
+
+
+def _replies(replica_id: str, key: ChannelKey, relay: RelaySettings) -> Replies:
+    dialer = Dialer(replica_id, key, relay.max_request_bytes, relay.peer_timeout_s)
+    return Replies(dialer, relay.max_request_bytes)
+
 
 class ServedEngine(EngineReplica):
     """One replica of an ``engine:<model>`` deployment."""
 
     async def __init__(  # type: ignore[misc]  # Ray Serve awaits it
-        self, model: ModelSettings, relay: RelaySettings, logging_settings: LoggingSettings, longest_retention_s: float
+        self,
+        model: ModelSettings,
+        relay: RelaySettings,
+        logging_settings: LoggingSettings,
+        longest_retention_s: float,
+        channel_key: ChannelKey | None,
     ) -> None:
         logs.configure(logging_settings, "engine")
         context = serve.get_replica_context()
@@ -81,6 +97,7 @@ class ServedEngine(EngineReplica):
             observer=_Observer(EngineMetrics([model.id]), board),
             # A salt comes back for as long as its epoch lasts; the watch must remember it a little longer.
             watch=IsolationWatch(longest_retention_s + _EPOCH_MARGIN_S),
+            replies=_replies(context.replica_id.unique_id, channel_key, relay) if channel_key is not None else None,
         )
         try:
             await self.start()

@@ -173,6 +173,14 @@ ENGINE_DEATHS = Metric(
     labels=("model",),
     example="increase(ossature_engine_deaths_total[1h]) > 0",
 )
+ENGINE_STREAMS = Metric(
+    "ossature_engine_streams_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Streamed answers that an engine began, by what writes them: `lean` (gpt-oss chats) or `vllm` (vLLM's serving classes).",
+    labels=("model", "front_end"),
+    example="sum by (model, front_end) (rate(ossature_engine_streams_total[5m]))",
+)
 DISCONNECTS = Metric(
     "ossature_client_disconnects_total",
     Kind.COUNTER,
@@ -216,6 +224,55 @@ AUTH_FAILURES = Metric(
     "Calls whose key was refused, by reason.",
     labels=("reason",),
     example="sum by (reason) (rate(ossature_authentication_failures_total[5m]))",
+)
+RELAY_CHANNELS = Metric(
+    "ossature_relay_channels",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Channels of engine replicas that the node's gateways hold open (relay `stepped`); each replica opens one with its "
+    "first answer.",
+    example="sum(ossature_relay_channels)",
+)
+RELAY_CONNECTIONS = Metric(
+    "ossature_relay_connections_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Connections of engine replicas to gateways: `first` of a replica's life, `again` after a loss, `refused` without a valid "
+    "proof or for an earlier life of the gateway.",
+    labels=("outcome",),
+    example='increase(ossature_relay_connections_total{outcome="refused"}[10m]) > 0',
+)
+RELAY_CHANNEL_ENDS = Metric(
+    "ossature_relay_channel_ends_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Channels that have ended, with all streams on them: `closed` (a process has ended), `silent` (a host has vanished), "
+    "`protocol` (a defect), `superseded` (the replica has connected anew).",
+    labels=("reason",),
+    example='increase(ossature_relay_channel_ends_total{reason!="closed"}[10m]) > 0',
+)
+RELAY_BYTES = Metric(
+    "ossature_relay_bytes_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Bytes on the channels as gateways see them: `received` answers, `sent` large request bodies and what steers the channels.",
+    labels=("direction",),
+    unit="bytes",
+    example='sum(rate(ossature_relay_bytes_total{direction="received"}[5m]))',
+)
+RELAY_MESSAGES = Metric(
+    "ossature_relay_messages_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Messages that gateways have received on channels: one for each engine step and gateway, and a few that steer.",
+    example="sum(rate(ossature_relay_frames_total[5m])) / sum(rate(ossature_relay_messages_total[5m]))",
+)
+RELAY_FRAMES = Metric(
+    "ossature_relay_frames_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Pieces of single answers in those messages. Divided by the messages: how many streams share one.",
+    example="sum(rate(ossature_relay_frames_total[5m])) / sum(rate(ossature_relay_messages_total[5m]))",
 )
 BUILD_INFO = Metric(
     "ossature_build_info",
@@ -268,11 +325,18 @@ ALL: tuple[Metric, ...] = (
     CROSS_ORG_HITS,
     ISOLATION_JUDGED,
     ENGINE_DEATHS,
+    ENGINE_STREAMS,
     DISCONNECTS,
     REPLICAS_READY,
     COLD_START,
     LEDGER_WRITE,
     AUTH_FAILURES,
+    RELAY_CHANNELS,
+    RELAY_CONNECTIONS,
+    RELAY_CHANNEL_ENDS,
+    RELAY_BYTES,
+    RELAY_MESSAGES,
+    RELAY_FRAMES,
     BUILD_INFO,
     EXPORTER_PROCESSES,
     EXPORTER_FOLDED,
