@@ -26,7 +26,6 @@ from cluster.runtime.served_engine import ServedEngine
 NAME = "ossature"
 GATEWAY = "gateway"
 _ROUTER = "cluster.inference.request_router:PrefixRouter"
-_STATS_PERIOD_S = 1.0
 _LOOPBACK = "127.0.0.1"
 #: Requests that need no engine (health, models, administration) find a place also on a full gateway.
 _BESIDES_INFERENCE = 100
@@ -90,7 +89,7 @@ def _engine(
         request_router_config=RequestRouterConfig(
             request_router_class=_ROUTER,
             request_router_kwargs=_router_arguments(config.routing),
-            request_routing_stats_period_s=_STATS_PERIOD_S,
+            request_routing_stats_period_s=config.routing.report_period_s,
             max_backoff_s=_MAX_BACKOFF_S,
         ),
         **options,
@@ -102,4 +101,10 @@ def _engine(
 
 
 def _router_arguments(routing: RoutingSettings) -> dict[str, Any]:
-    return {"policy": routing.policy, "load_factor": routing.load_factor}
+    return {
+        "policy": routing.policy,
+        "load_factor": routing.load_factor,
+        "index_entries": routing.index_entries,
+        "block_bytes": routing.block_bytes,
+        "recompute_weight": routing.recompute_weight,
+    }

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cluster.cli import chat, configuration, keys, models, organizations, projects, serve, status
+from cluster.cli import chat, configuration, keys, models, organizations, projects, replay, serve, status
 
 app = typer.Typer(
     name="ossature",
@@ -25,6 +25,7 @@ app.add_typer(keys.app, name="key")
 app.add_typer(models.app, name="model")
 app.command("chat")(chat.chat)
 app.add_typer(configuration.app, name="config")
+app.command("replay")(replay.replay)
 
 
 def _print_version(wanted: bool) -> None:

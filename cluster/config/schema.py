@@ -175,10 +175,11 @@ class PromptCacheSettings(Section):
 class RoutingSettings(Section):
     """Which replica answers a request."""
 
-    policy: Literal["affinity", "least_load", "power_of_two", "round_robin", "random"] = Field(
+    policy: Literal["affinity", "rendezvous", "bounded_hashing", "least_load", "power_of_two", "round_robin", "random"] = Field(
         "affinity",
-        description="How a replica is chosen: `affinity` looks for one that has the prompt's beginning cached; the others do "
-        "not, and are there to be compared with.",
+        description="How a replica is chosen: `affinity` looks for the one where the prompt costs least, by what is cached and "
+        "what waits there. The others are there to be compared with: `rendezvous` (homes and bounded load, no memory) and "
+        "`bounded_hashing` (of a fixed length of prompt) keep equal beginnings together, the rest don't.",
     )
     load_factor: float = Field(
         1.25, ge=1.0, le=4.0, description="A replica is eligible while its load is at most this factor times the mean."
@@ -187,7 +188,25 @@ class RoutingSettings(Section):
         1024, ge=0, description="Shorter prompts (estimated from their bytes) go to the least loaded replica."
     )
     block_bytes: int = Field(512, ge=64, le=65536, description="Bytes of canonical prompt per block of the prefix chain.")
-    index_entries: int = Field(200_000, ge=1000, description="Prefix hashes that each gateway remembers, over all organizations.")
+    index_entries: int = Field(
+        200_000,
+        ge=1000,
+        description="Prefix hashes that each gateway remembers, over all organizations: once to choose anchors, and once for each "
+        "model to know which replica holds what.",
+    )
+    recompute_weight: float = Field(
+        2.0,
+        ge=1.0,
+        le=10.0,
+        description="How much a millisecond of computing cached tokens again weighs against one of waiting: 1 goes by time to "
+        "first token alone, more spares engines and keeps cached-token counts up.",
+    )
+    report_period_s: float = Field(
+        0.25,
+        gt=0,
+        le=10,
+        description="How often replicas tell gateways what others sent them, in seconds; for clusters with two gateways or more.",
+    )
 
 
 class RelaySettings(Section):

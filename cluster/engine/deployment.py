@@ -6,8 +6,11 @@ A plain class: ``cluster/app.py`` makes the deployment of it. It works with any 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -18,6 +21,8 @@ from cluster.engine.contract import Engine, EngineRequest, Frame, PayloadSink
 from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
 from cluster.relay.channel.replies import Replies
+from cluster.routing.pending import ONGOING, PendingPrompts
+from cluster.routing.ticket import ArrivedTicket
 
 logger = logging.getLogger("ossature.engine.replica")
 
@@ -46,6 +51,7 @@ class EngineReplica:
         self._replies = replies
         self._engine = engine or self._vllm(rank)
         self._encoder = msgspec.msgpack.Encoder()
+        self._expected = PendingPrompts()
         self._running = 0
         self._waiting = 0
         self._death_reported = False
@@ -83,32 +89,42 @@ class EngineReplica:
                 self._observer.engine_died(self._model.id)
             raise
 
-    def record_routing_stats(self) -> dict[str, int]:
-        """Called by Serve for its request router: requests that produce tokens, and those that have none yet."""
-        return {"running": self._running, "waiting": self._waiting}
+    def record_routing_stats(self) -> dict[str, Any]:
+        """Called by Serve for its request routers: requests that produce tokens and those that have none yet, and what gateways
+        should know of each other's work (``cluster.routing.pending``).
+        """
+        return {
+            "running": self._running,
+            "waiting": self._waiting,
+            ONGOING: self._running + self._waiting,
+            **self._expected.report(time.monotonic()),
+        }
 
-    async def stream(self, request: EngineRequest, ticket: object | None = None) -> AsyncGenerator[bytes, None]:
+    async def stream(self, request: EngineRequest, ticket: ArrivedTicket | None = None) -> AsyncGenerator[bytes, None]:
         """Answer a request with frames in MessagePack: the first at once, later ones hold what has piled up since.
 
-        ``ticket`` is for the router, which sees the arguments of the call. Closing the generator aborts the request.
+        ``ticket`` is what the router left in the arguments of the call. Closing the generator aborts the request.
         """
-        async with aclosing(coalesced(self._observed(request), self._relay.max_buffered_bytes)) as frames:
+        async with aclosing(coalesced(self._observed(request, ticket=ticket), self._relay.max_buffered_bytes)) as frames:
             async for frame in frames:
                 yield self._encoder.encode(frame)
 
-    async def open(self, call: bytes, ticket: object | None = None) -> AsyncGenerator[bytes, None]:
+    async def open(self, call: bytes, ticket: ArrivedTicket | None = None) -> AsyncGenerator[bytes, None]:
         """Answer a request over the channel to its gateway (``relay/channel``). Yields one item, then lasts as long as the answer.
 
-        ``ticket`` is for the router. Closing the generator aborts the request, and so does the end of the channel.
+        ``ticket`` as for :meth:`stream`. Closing the generator aborts the request, and so does the end of the channel.
         """
         if self._replies is None:
             raise RuntimeError("this replica was started for the relay over handles")
-        async with aclosing(self._replies.answer(call, self._observed)) as items:
+        async with aclosing(self._replies.answer(call, partial(self._observed, ticket=ticket))) as items:
             async for item in items:
                 yield item
 
-    async def _observed(self, request: EngineRequest, sink: PayloadSink | None = None) -> AsyncGenerator[Frame, None]:
+    async def _observed(
+        self, request: EngineRequest, sink: PayloadSink | None = None, *, ticket: ArrivedTicket | None
+    ) -> AsyncGenerator[Frame, None]:
         """The engine's frames, counted and judged on the way. What goes to ``sink`` is neither a first nor a last one."""
+        self._expected.arrived(request.request_id, ticket, time.monotonic())
         observation = self._watch.begin(request.org_tag, request.cache_salt, alone=_is_alone(request.body))
         self._waiting += 1
         started = False
@@ -119,10 +135,12 @@ class EngineReplica:
                         started = True
                         self._waiting -= 1
                         self._running += 1
+                        self._expected.computed(request.request_id, time.monotonic())
                     if frame.usage is not None:
                         self._judge(request, observation, frame.usage.cached_tokens)
                     yield frame
         finally:
+            self._expected.computed(request.request_id, time.monotonic())
             self._watch.drop(observation)
             if started:
                 self._running -= 1

@@ -12,7 +12,7 @@ from cluster.engine.contract import EngineTiming, EngineUsage
 from cluster.errors import OssatureError, first_count
 from cluster.identity.principal import Principal
 from cluster.inference.usage import Usage
-from cluster.routing.ticket import RouteTicket
+from cluster.routing.ticket import Answer, RouteTicket
 from cluster.telemetry import labels
 
 #: Status of a request whose client went away before the answer was complete: nginx's, HTTP has none.
@@ -82,7 +82,9 @@ class RequestMeter:
 
     # AttemptObserver
     def routed(self, ticket: RouteTicket) -> None:
+        # The first frame is here. A ticket of an attempt that failed before has been given back already.
         self.ticket = ticket
+        ticket.first_token()
         self._recorder.routed(self._model, ticket)
 
     def retried(self, reason: str) -> None:
@@ -122,6 +124,9 @@ class RequestMeter:
             return
         self._done = True
         now = self._monotonic()
+        if self.ticket is not None:
+            decode_s = now - self._first_token if self._first_token is not None else None
+            self.ticket.finished(_routing_answer(exact, timing, decode_s))
         tpot_s = None
         if self._first_token is not None and exact is not None and exact.completion_tokens > 1:
             tpot_s = (now - self._first_token) / (exact.completion_tokens - 1)
@@ -142,3 +147,17 @@ class RequestMeter:
                 tpot_s=tpot_s,
             )
         )
+
+
+def _routing_answer(exact: EngineUsage | None, timing: EngineTiming | None, decode_s: float | None) -> Answer | None:
+    """What the router learns from: the engine's exact counts, and its times if it gives any."""
+    if exact is None:
+        return None
+    return Answer(
+        prompt_tokens=exact.prompt_tokens,
+        cached_tokens=exact.cached_tokens,
+        queue_s=timing.queue_s if timing is not None else None,
+        prefill_s=timing.prefill_s if timing is not None else None,
+        completion_tokens=exact.completion_tokens,
+        decode_s=decode_s,
+    )

@@ -58,9 +58,11 @@ async def open_answer(
         ticket = new_ticket(excluded)
         stream = relay.open(model, request, ticket)
         frames = aiter(stream)
+        answered = False
         try:
             with deadline:
                 first = await anext(frames)
+            answered = True
         except NoCapacity:
             raise Overloaded(
                 f"The model {model!r} has no free capacity now. Please retry later.", retry_after_s=_RETRY_AFTER_S
@@ -74,10 +76,14 @@ async def open_answer(
         except BaseException:
             await stream.cancel()
             raise
-        else:
+        finally:
+            if not answered:
+                ticket.finished(None)
+        if answered:
             observer.routed(ticket)
             if first.fault is None or first.fault.kind is not FaultKind.ENGINE_DEAD:
                 return Opened(stream, frames, first), ticket
+            ticket.finished(None)
             reason, detail = "engine_dead", first.fault.message
         logger.warning(
             "request %s: attempt %d on replica %s lost before its first token (%s: %s)",

@@ -20,9 +20,9 @@ from cluster.inference.faults import error_of
 from cluster.inference.identifiers import answer_id
 from cluster.inference.plan import Planner
 from cluster.inference.requests import GenerationRequest
+from cluster.inference.route_reasons import explain
 from cluster.inference.service import Call, Completion, ModelCard
 from cluster.relay.contract import Relay, ReplicaLost
-from cluster.routing.ticket import RouteTicket
 from cluster.telemetry import labels
 
 _NO_REPLICA_RETRY_S = 5.0
@@ -154,7 +154,7 @@ class ClusterInference:
                 release()
             await meter.failed(error)
             raise
-        return _Begun(opened, request_id, _explain(ticket), deadline, meter, release)
+        return _Begun(opened, request_id, explain(ticket, reasons=call.explain), deadline, meter, release)
 
     def _enter(self, org_id: str, timeout_s: float) -> tuple[Deadline, Callable[[], None]]:
         """Take a place on this gateway and in the organization's limit, and set the clock.
@@ -189,8 +189,3 @@ def _may_use(principal: Principal, model: ModelSettings) -> bool:
 def _card(model: ModelSettings) -> ModelCard:
     max_model_len = model.engine.get("max_model_len")
     return ModelCard(model.id, model.created, model.owned_by, max_model_len if isinstance(max_model_len, int) else None)
-
-
-def _explain(ticket: RouteTicket) -> str:
-    """For the caller: how the request met its prefix's home. Which replica that is stays the cluster's business."""
-    return f"affinity={ticket.affinity}" + (f" rank={ticket.rank}" if ticket.rank is not None else "")

@@ -12,16 +12,20 @@ from cluster.routing.ticket import RouteTicket
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``cache_salt`` and ``org_tag`` go to the engine. ``ticket`` makes a fresh routing ticket for each attempt."""
+    """``cache_salt`` and ``org_tag`` go to the engine. ``ticket`` makes a fresh routing ticket for each attempt,
+
+    in ``org``'s share of the routers' memory.
+    """
 
     cache_salt: str
     org_tag: str
     anchor: bytes
     chain: tuple[bytes, ...]
     prompt_bytes: int
+    org: str = ""
 
     def ticket(self, excluded: frozenset[str]) -> RouteTicket:
-        return RouteTicket(anchor=self.anchor, chain=self.chain, prompt_bytes=self.prompt_bytes, excluded=excluded)
+        return RouteTicket(anchor=self.anchor, chain=self.chain, prompt_bytes=self.prompt_bytes, excluded=excluded, org=self.org)
 
 
 class Planner(Protocol):

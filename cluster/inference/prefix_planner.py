@@ -37,4 +37,5 @@ class PrefixPlanner:
             anchor=ticket.anchor,
             chain=ticket.chain,
             prompt_bytes=ticket.prompt_bytes,
+            org=org_id,
         )

@@ -29,7 +29,8 @@ class ClusterRecorder:
         self._metrics.request_started(principal.org_id, model, edge)
 
     def routed(self, model: str, ticket: RouteTicket) -> None:
-        self._metrics.routed(model, ticket.affinity, ticket.rank, ticket.decision_s)
+        forced_off = ticket.estimate is not None and ticket.estimate.forced_off
+        self._metrics.routed(model, ticket.affinity, ticket.rank, ticket.decision_s, forced_off=forced_off)
 
     def retried(self, model: str, reason: str) -> None:
         self._metrics.retried(model, reason)
@@ -50,6 +51,10 @@ class ClusterRecorder:
             tpot_s=record.tpot_s,
             queue_s=record.timing.queue_s if record.timing is not None else None,
         )
+        if record.exact is not None and record.ticket is not None and record.ticket.anchor and record.ticket.estimate is not None:
+            self._metrics.cached_tokens(
+                record.model, predicted=record.ticket.estimate.cached_tokens, actual=record.exact.cached_tokens
+            )
         if record.code == labels.CANCELLED:
             self._metrics.client_gone(record.edge)
         logger.info(

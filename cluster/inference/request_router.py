@@ -9,36 +9,32 @@ of a replica holds over all gateways, and what this router knows of loads only h
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any
 
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
 from cluster.relay import replicas as replica_view
-from cluster.routing.policies.by_name import AFFINITY, policy_by_name
-from cluster.routing.policy import Candidate
-from cluster.routing.slow_start import ramp_weight
-from cluster.routing.ticket import Affinity, RouteTicket
+from cluster.routing.fleet import Fleet
+from cluster.routing.pending import MARKS, ONGOING, PENDING_TOKENS
+from cluster.routing.policies.by_name import AFFINITY, PolicyOptions, policy_by_name
+from cluster.routing.policy import Candidate, ReplicaReport
+from cluster.routing.ticket import Answer, RouteTicket
 
 DEFAULT_LOAD_FACTOR = 1.25
 DEFAULT_SLOW_START_S = 30.0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Seat(Candidate):
-    """A running replica as this router sees it: first seen at ``since_s``, with ``in_flight`` requests of this router's own."""
-
-    replica: RunningReplica
-    since_s: float
-    in_flight: int = 0
+DEFAULT_INDEX_ENTRIES = 200_000
+DEFAULT_BLOCK_BYTES = 512
+DEFAULT_RECOMPUTE_WEIGHT = 2.0
 
 
 class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
     """Orders replicas by the configured policy for the :class:`RouteTicket` in the call's keyword argument ``ticket``.
 
-    Calls without a ticket go by least load. On routing the ticket gets ``replica_id``, ``rank``, ``affinity`` and ``decision_s``;
-    the caller reads them from the object it passed in, since the router runs in its process.
+    Calls without a ticket go by least load. On routing the ticket gets ``replica_id``, ``rank``, ``affinity``, ``decision_s`` and
+    ``feedback``; the caller reads them from the object it passed in, since the router runs in its process, and tells the router
+    through the ticket how the request went on.
 
     Two things to know of Serve. It learns that a replica has accepted a unary call only with the answer, so for such calls
     the ticket is filled in at their end; for streaming ones at once. And it tells calls that wait for a replica apart by the
@@ -50,44 +46,57 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
     clock: Callable[[], float] = staticmethod(time.monotonic)
 
     def initialize_state(
-        self, policy: str = AFFINITY, load_factor: float = DEFAULT_LOAD_FACTOR, slow_start_s: float = DEFAULT_SLOW_START_S
+        self,
+        policy: str = AFFINITY,
+        load_factor: float = DEFAULT_LOAD_FACTOR,
+        slow_start_s: float = DEFAULT_SLOW_START_S,
+        index_entries: int = DEFAULT_INDEX_ENTRIES,
+        block_bytes: int = DEFAULT_BLOCK_BYTES,
+        recompute_weight: float = DEFAULT_RECOMPUTE_WEIGHT,
     ) -> None:
         """Called by Serve with ``request_router_kwargs``, before the first replica is known. ``policy``: as ``routing.policy``."""
-        self._policy = policy_by_name(policy, load_factor)
-        self._slow_start_s = slow_start_s
-        self._seats: dict[str, _Seat] = {}
-        self._warming: list[_Seat] = []
-        self._listed: tuple[list[RunningReplica], list[_Seat]] = ([], [])
-        self._started_s: float | None = None
+        self._policy = policy_by_name(policy, PolicyOptions(load_factor, index_entries, block_bytes, recompute_weight))
+        self._fleet = Fleet(slow_start_s)
+        self._running: dict[str, RunningReplica] = {}
+        self._stats: dict[str, Mapping[str, Any]] = {}  # as last seen, by replica: a report is news once
+        # Serve may run its routers on a thread of their own; feedback comes from the gateway's.
+        self._lock = Lock()
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
         """Serve's broadcast of running replicas: all of them, each time something about one changes."""
         super().update_replicas(replicas)
         now_s = self.clock()
-        if self._started_s is None and replicas:
-            self._started_s = now_s
-        # No slow start for those that a new gateway finds, which are warm for all it knows, nor for those that come up with them,
-        # which are no colder than the others.
-        newcomer = self._started_s is not None and now_s - self._started_s > self._slow_start_s
-        since_s = now_s if newcomer else now_s - self._slow_start_s
-        seats: dict[str, _Seat] = {}
-        for replica in replicas:
-            unique_id = replica.replica_id.unique_id
-            seat = self._seats.get(unique_id) or _Seat(replica_id=unique_id, replica=replica, since_s=since_s)
-            seat.replica = replica
-            seat.stats = replica.routing_stats
-            seats[unique_id] = seat
-        self._seats = seats
-        self._warming = list(seats.values())
-        self._warm_up(now_s)
+        running = {replica.replica_id.unique_id: replica for replica in replicas}
+        with self._lock:
+            for gone in self._fleet.update(running, now_s):
+                self._forget(gone)
+            for unique_id, replica in running.items():
+                self._heard(unique_id, replica.routing_stats or {}, now_s)
+            self._running = running
         # Through its module: Serve pickles this class by value, and the view must stay the one of the process.
-        replica_view.PROCESS_VIEW.publish(self._deployment_id.name, seats)
+        replica_view.PROCESS_VIEW.publish(self._deployment_id.name, running)
+
+    def _heard(self, replica_id: str, stats: Mapping[str, Any], now_s: float) -> None:
+        if stats == self._stats.get(replica_id):
+            return
+        self._stats[replica_id] = stats
+        if ONGOING in stats:
+            self._fleet.reported(replica_id, stats[ONGOING], now_s)
+        if PENDING_TOKENS in stats:
+            self._policy.reported(replica_id, ReplicaReport(stats[PENDING_TOKENS], stats.get(MARKS, ())), now_s)
+
+    def _forget(self, replica_id: str) -> None:
+        self._policy.forget(replica_id)
+        self._stats.pop(replica_id, None)
 
     def on_replica_actor_died(self, replica_id: ReplicaID) -> None:
         """A call found the replica dead, before the controller's broadcast."""
         super().on_replica_actor_died(replica_id)
-        self._seats.pop(replica_id.unique_id, None)
-        replica_view.PROCESS_VIEW.publish(self._deployment_id.name, self._seats)
+        with self._lock:
+            self._fleet.remove(replica_id.unique_id)
+            self._running.pop(replica_id.unique_id, None)
+            self._forget(replica_id.unique_id)
+        replica_view.PROCESS_VIEW.publish(self._deployment_id.name, [seat.replica_id for seat in self._fleet.seats])
 
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
@@ -100,64 +109,51 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
             pending_request.routing_context.should_backoff = True
             ticket = _ticket_of(pending_request) or ticket
 
-        seats = self._seats_of(candidate_replicas)
-        queue_length = self.replica_queue_len_cache.get
-        for seat in seats:
-            # Serve's count covers other gateways too, but is forgotten after ten quiet seconds; ours never is.
-            queued = queue_length(seat.replica.replica_id) or 0
-            seat.load = queued if queued > seat.in_flight else seat.in_flight
         now_s = self.clock()
-        if self._warming:
-            self._warm_up(now_s)
-        order = self._policy.choose(ticket, seats, now_s)
-        ranks = [[cast(_Seat, seat).replica] for seat in order]
+        with self._lock:
+            running = self._running
+            seats: Sequence[Candidate] = self._fleet.refresh(now_s)
+            if len(candidate_replicas) != len(seats):
+                running = {replica.replica_id.unique_id: replica for replica in candidate_replicas}
+                seats = [seat for seat in seats if seat.replica_id in running]
+            order = self._policy.choose(ticket, seats, now_s)
+        ranks = [[running[seat.replica_id]] for seat in order]
         ticket.decision_s += time.perf_counter() - started_s
         return ranks
 
-    def _seats_of(self, replicas: list[RunningReplica]) -> list[_Seat]:
-        """The seats of Serve's list, which is a new one whenever a replica comes or goes."""
-        listed, seats = self._listed
-        if listed is not replicas:
-            known = [self._seats.get(replica.replica_id.unique_id) for replica in replicas]
-            seats = [seat for seat in known if seat is not None]
-            self._listed = (replicas, seats)
-        return seats
-
-    def _warm_up(self, now_s: float) -> None:
-        for seat in self._warming:
-            seat.weight = ramp_weight(now_s - seat.since_s, self._slow_start_s)
-        self._warming = [seat for seat in self._warming if seat.weight < 1.0]
+    def on_new_queue_len_info(self, replica_id: ReplicaID, num_ongoing_requests: int) -> None:
+        """A replica that accepted or refused a request of ours told how many it has."""
+        super().on_new_queue_len_info(replica_id, num_ongoing_requests)
+        self._fleet.reported(replica_id.unique_id, num_ongoing_requests, self.clock())
 
     def on_send_request(self, replica_id: ReplicaID) -> None:
         """A request is on its way to a replica."""
         super().on_send_request(replica_id)
-        seat = self._seats.get(replica_id.unique_id)
-        if seat is not None:
-            seat.in_flight += 1
+        self._fleet.sent(replica_id.unique_id)
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
         """A replica has accepted the request. Its end may have been reported already, so nothing is counted here."""
         ticket = _ticket_of(pending_request)
-        if ticket is not None:
-            _fill_in(ticket, replica_id.unique_id)
+        if ticket is not None and not ticket.ended:  # a cancelled call may be accepted all the same
+            ticket.routed_to(replica_id.unique_id)
+            with self._lock:
+                self._policy.routed(ticket, replica_id.unique_id, self.clock())
+            ticket.feedback = self
 
     def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
         """A request has ended, was refused, or could not be sent."""
-        seat = self._seats.get(replica_id.unique_id)
-        if seat is not None and seat.in_flight > 0:
-            seat.in_flight -= 1
+        self._fleet.ended(replica_id.unique_id)
+
+    # Feedback
+    def first_token(self, ticket: RouteTicket) -> None:
+        with self._lock:
+            self._policy.first_token(ticket, self.clock())
+
+    def finished(self, ticket: RouteTicket, answer: Answer | None) -> None:
+        with self._lock:
+            self._policy.finished(ticket, answer, self.clock())
 
 
 def _ticket_of(pending_request: PendingRequest) -> RouteTicket | None:
     ticket = pending_request.kwargs.get("ticket")
     return ticket if isinstance(ticket, RouteTicket) else None
-
-
-def _fill_in(ticket: RouteTicket, replica_id: str) -> None:
-    ticket.replica_id = replica_id
-    if replica_id in ticket.home_order:
-        ticket.rank = ticket.home_order.index(replica_id)
-        ticket.affinity = Affinity.HOME if ticket.rank == 0 else Affinity.SPILLED
-    else:
-        ticket.rank = None
-        ticket.affinity = Affinity.NONE

@@ -56,11 +56,15 @@ class CompletionStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """How a request came in: ``edge`` (``http``, ``grpc``), its trace id, and how long it may take, in seconds."""
+    """How a request came in: ``edge`` (``http``, ``grpc``), its trace id, and how long it may take, in seconds.
+
+    ``explain``: an admin asked for the reasons of the routing decision, which name replicas.
+    """
 
     edge: str
     trace_id: str
     timeout_s: float | None = None
+    explain: bool = False
 
 
 class Inference(Protocol):

@@ -30,7 +30,7 @@ class RoutePlanner:
         than waiting at a busier replica.
         """
         if estimated_tokens(len(canonical)) < self._settings.min_affinity_tokens:
-            return RouteTicket(prompt_bytes=len(canonical))
+            return RouteTicket(prompt_bytes=len(canonical), org=org)
         chain = await prefix_chain_offloaded(root_key, model, adapter, canonical, self._settings.block_bytes)
         anchor = self._anchors.choose(org, model, chain, replicas)
-        return RouteTicket(anchor=anchor, chain=chain, prompt_bytes=len(canonical))
+        return RouteTicket(anchor=anchor, chain=chain, prompt_bytes=len(canonical), org=org)

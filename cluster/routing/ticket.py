@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 
 class Affinity(StrEnum):
-    """How a request met its prefix's home: on it, on a later replica of the fixed order, or without any affinity wanted."""
+    """How a request met its prefix: on its home, on a later replica of the fixed order that is known to hold it, on one that is
+
+    not, or without any affinity wanted.
+    """
 
     HOME = "home"
+    KNOWN = "known"
     SPILLED = "spilled"
     NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an engine told of a request that it has answered: exact token counts, and seconds inside the engine.
+
+    ``queue_s``: from its arrival there until it was scheduled; ``prefill_s``: from then to its first token;
+
+    ``decode_s``: from then to the last of its ``completion_tokens``.
+    """
+
+    prompt_tokens: int
+    cached_tokens: int
+    queue_s: float | None = None
+    prefill_s: float | None = None
+    completion_tokens: int = 0
+    decode_s: float | None = None
+
+
+class Feedback(Protocol):
+    """Who wants to know how a routed request went on: the router that chose its replica."""
+
+    def first_token(self, ticket: RouteTicket) -> None:
+        """The prompt has been computed."""
+        ...
+
+    def finished(self, ticket: RouteTicket, answer: Answer | None) -> None:
+        """The request has ended; without an answer if it failed or its client went away."""
+        ...
 
 
 @dataclass(slots=True)
@@ -19,22 +54,100 @@ class RouteTicket:
     """Handed to the router with a request, filled in by it.
 
     ``chain``: keyed hashes of the prompt's prefix blocks, shallow to deep (``prefix_chain``). ``anchor``: the hash whose
-    rendezvous order is the request's home order, ``b""`` for no affinity. ``excluded``: replicas that failed this request
-    already. ``prompt_bytes``: length of the canonical prompt. The router sets ``replica_id``, ``rank`` (place in the home order)
-    and ``affinity``; also ``home_order`` (replica ids as they stood at the last decision) and ``decision_s``, the time that all
-    decisions for this request took, in seconds.
+    rendezvous order is the request's home order, ``b""`` for no affinity. ``org`` names the organization in whose share of a
+    router's memory the request is remembered. ``excluded``: replicas that failed this request already. ``prompt_bytes``: length
+    of the canonical prompt.
+
+    The router sets ``replica_id``, ``rank`` (place in the home order) and ``affinity``; also ``home_order`` (replica ids as they
+    stood at the last decision), ``decision_s``, the time that all decisions for this request took, in seconds, ``estimate``, what
+    the decision was built on (``None`` for policies that estimate nothing), and ``feedback``, whom to tell how it went on.
+    ``uncached_tokens`` is how many the replica is expected to compute. ``notes`` is a policy's own, from its decision until the
+    request is routed.
     """
 
     anchor: bytes = b""
     chain: tuple[bytes, ...] = ()
     prompt_bytes: int = 0
     excluded: frozenset[str] = field(default_factory=frozenset)
+    org: str = ""
     replica_id: str | None = None
     rank: int | None = None
     affinity: Affinity = Affinity.NONE
     home_order: tuple[str, ...] = ()
     decision_s: float = 0.0
+    estimate: RouteEstimate | None = None
+    feedback: Feedback | None = None
+    notes: object = None
+    uncached_tokens: int = 0
+    ended: bool = False
 
-    def __reduce__(self) -> tuple[type[RouteTicket], tuple[bytes, tuple[bytes, ...], int]]:
-        """Pickle what a replica may want to know. The rest is the gateway's business, and the chain would be kilobytes."""
-        return RouteTicket, (self.anchor, (), self.prompt_bytes)
+    def routed_to(self, replica_id: str) -> None:
+        """A replica has accepted the request: note it, and how that met the request's home."""
+        self.replica_id = replica_id
+        if replica_id in self.home_order:
+            self.rank = self.home_order.index(replica_id)
+            self.affinity = Affinity.HOME if self.rank == 0 else Affinity.SPILLED
+        else:
+            self.rank = None
+            self.affinity = Affinity.NONE
+
+    def settled(self) -> None:
+        """The policy's estimate is there: on a later replica that holds as much of the prompt as any, the request isn't astray."""
+        estimate = self.estimate
+        if self.affinity is Affinity.SPILLED and estimate is not None and not estimate.forced_off and estimate.cached_tokens > 0:
+            self.affinity = Affinity.KNOWN
+
+    def first_token(self) -> None:
+        """The answer's first piece has come."""
+        if self.feedback is not None:
+            self.feedback.first_token(self)
+
+    def finished(self, answer: Answer | None) -> None:
+        """The request has ended. Only the first call counts."""
+        self.ended = True
+        feedback, self.feedback = self.feedback, None
+        if feedback is not None:
+            feedback.finished(self, answer)
+
+    @property
+    def marks(self) -> tuple[bytes, ...]:
+        """Hashes by which other gateways recognise a prompt that begins alike: at depths 1, 2, 4, 8, …, and at its end."""
+        chain = self.chain
+        if not chain:
+            return ()
+        return (*[chain[(1 << power) - 1] for power in range(len(chain).bit_length() - 1)], chain[-1])
+
+    def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int]]:
+        """Pickle what a replica has a use for. The rest is the gateway's business, and the chain would be kilobytes."""
+        return ArrivedTicket, (self.marks if self.anchor else (), self.uncached_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedTicket:
+    """What a replica gets of a ticket, to tell all gateways: ``marks`` of the prompt, and how many of its tokens it is expected
+
+    to compute.
+    """
+
+    marks: tuple[bytes, ...]
+    uncached_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouteEstimate:
+    """What a priced decision expected of the replica that the request went to.
+
+    ``cached_tokens`` of ``prompt_tokens``, by an entry last used ``age_s`` ago; ``best_cached_tokens``: the most that any replica
+    was believed to hold. ``wait_ms`` behind earlier prompts, ``prefill_ms`` for this one; ``load``: requests there, this one not
+    counted. ``forced_off``: load was the reason not to go where most is cached. ``home``: it is the first of the home order.
+    """
+
+    prompt_tokens: int
+    cached_tokens: int
+    best_cached_tokens: int
+    age_s: float
+    wait_ms: float
+    prefill_ms: float
+    load: float
+    forced_off: bool
+    home: bool

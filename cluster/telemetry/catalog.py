@@ -93,8 +93,8 @@ AFFINITY = Metric(
     "ossature_affinity_outcomes_total",
     Kind.COUNTER,
     Source.GATEWAY,
-    "Routed requests by how they met the home of their prefix: `home`, `spilled` (a later replica of the same order: affinity "
-    "pressure), `none` (no affinity wanted).",
+    "Routed requests by how they met the home of their prefix: `home`, `known` (a later replica of the same order "
+    "that holds it), `spilled` (one that does not), `none` (no affinity wanted).",
     labels=("model", "outcome"),
     example='sum by (model) (rate(ossature_affinity_outcomes_total{outcome="spilled"}[5m]))',
 )
@@ -106,6 +106,24 @@ RANK = Metric(
     labels=("model",),
     buckets=RANK_BUCKETS,
     example="histogram_quantile(0.9, sum by (le, model) (rate(ossature_affinity_rank_bucket[15m])))",
+)
+FORCED_OFF = Metric(
+    "ossature_affinity_forced_off_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Requests that load kept from the replica that holds most of their prompt (1,024 tokens or more): affinity pressure, a "
+    "reason to add replicas.",
+    labels=("model",),
+    example="sum by (model) (rate(ossature_affinity_forced_off_total[5m]))",
+)
+PREDICTED_TOKENS = Metric(
+    "ossature_routing_cached_tokens_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Cached prompt tokens of answered requests that had an anchor: `predicted` by the router when it chose, and `actual` by the "
+    "engine. They should grow alike.",
+    labels=("model", "kind"),
+    example='sum by (model) (rate(ossature_routing_cached_tokens_total{kind="actual"}[5m]))',
 )
 IN_FLIGHT = Metric(
     "ossature_requests_in_flight",
@@ -298,6 +316,8 @@ ALL: tuple[Metric, ...] = (
     QUEUE,
     DECISION,
     AFFINITY,
+    FORCED_OFF,
+    PREDICTED_TOKENS,
     RANK,
     IN_FLIGHT,
     ERRORS,

@@ -15,7 +15,8 @@ CANCELLED = "cancelled"
 INTERNAL_ERROR = "internal_error"
 
 EDGES = frozenset({"http", "grpc"})
-AFFINITIES = frozenset({"home", "spilled", "none"})
+AFFINITIES = frozenset({"home", "known", "spilled", "none"})
+PREDICTIONS = frozenset({"predicted", "actual"})
 TOKEN_KINDS = ("prompt", "cached", "shown_cached", "completion")
 RETRY_REASONS = frozenset({"replica_lost", "engine_dead"})
 CONNECTION_OUTCOMES = frozenset({"first", "again", "refused"})
@@ -134,7 +135,7 @@ MEANINGS: dict[str, str] = {
     "model": f"id of a configured model; `{UNKNOWN}` for anything else",
     "edge": _listed(*sorted(EDGES), OTHER),
     "code": f"{_listed(OK, CANCELLED, *sorted(error_codes()))}; `{OTHER}` for anything else",
-    "kind": _listed(*TOKEN_KINDS),
+    "kind": f"of tokens: {_listed(*TOKEN_KINDS)}; of cached tokens as routers see them: {_listed(*sorted(PREDICTIONS))}",
     "front_end": f"what writes a stream: {_listed(*sorted(FRONT_ENDS))}",
     "outcome": f"of routing: {_listed(*sorted(AFFINITIES))}; of a connection: {_listed(*sorted(CONNECTION_OUTCOMES))}",
     "reason": f"of a retry: {_listed(*sorted(RETRY_REASONS), OTHER)}; of a refused key: {_listed(*sorted(AUTH_REASONS), OTHER)}; "

@@ -50,6 +50,8 @@ class GatewayMetrics:
         self._decision = Family(histogram(catalog.DECISION, registry))
         self._affinity = Family(counter(catalog.AFFINITY, registry))
         self._rank = Family(histogram(catalog.RANK, registry))
+        self._forced_off = Family(counter(catalog.FORCED_OFF, registry))
+        self._predicted = Family(counter(catalog.PREDICTED_TOKENS, registry))
         self._in_flight = Family(gauge(catalog.IN_FLIGHT, registry))
         self._errors = Family(counter(catalog.ERRORS, registry))
         self._retries = Family(counter(catalog.RETRIES, registry))
@@ -63,12 +65,13 @@ class GatewayMetrics:
         """Series that are known beforehand start at 0, so that their first increase is one (``rate`` needs two points)."""
         for family in (self._ttft, self._tpot, self._duration, self._queue):
             family.create(self._models, labels.EDGES)
-        for per_model in (self._decision, self._rank):
+        for per_model in (self._decision, self._rank, self._forced_off):
             per_model.create(self._models)
         self._in_flight.create(self._models, labels.EDGES)
         self._replicas_ready.create(self._models)
         self._affinity.create(self._models, labels.AFFINITIES)
         self._retries.create(self._models, labels.RETRY_REASONS)
+        self._predicted.create(self._models, labels.PREDICTIONS)
         self._errors.create([labels.INTERNAL_ERROR], labels.EDGES, [*self._models, labels.UNKNOWN])
         self._disconnects.create(labels.EDGES)
         self._auth_failures.create(labels.AUTH_REASONS)
@@ -128,13 +131,24 @@ class GatewayMetrics:
         """An error was sent to a caller whose organization is not known."""
         self._errors(labels.known(code, self._codes), self._edge(edge), self._model(model)).inc()
 
-    def routed(self, model: str, affinity: str, rank: int | None, decision_s: float) -> None:
-        """The router has chosen. ``affinity``: ``home``, ``spilled``, ``none``; ``rank``: place in the order of homes, from 0."""
+    def routed(self, model: str, affinity: str, rank: int | None, decision_s: float, *, forced_off: bool = False) -> None:
+        """The router has chosen. ``affinity``: ``home``, ``known``, ``spilled``, ``none``; ``rank``: place in the order of homes,
+
+        from 0; ``forced_off``: load kept the request from the replica that holds most of its prompt.
+        """
         model = self._model(model)
         self._affinity(model, labels.known(affinity, labels.AFFINITIES, "none")).inc()
         self._decision(model).observe(decision_s)
         if rank is not None:
             self._rank(model).observe(rank)
+        if forced_off:
+            self._forced_off(model).inc()
+
+    def cached_tokens(self, model: str, *, predicted: int, actual: int) -> None:
+        """How many cached tokens the router expected of a request, and how many the engine found."""
+        model = self._model(model)
+        self._predicted(model, "predicted").inc(predicted)
+        self._predicted(model, "actual").inc(actual)
 
     def retried(self, model: str, reason: str) -> None:
         """A request goes to another replica. ``reason``: ``replica_lost`` (it is gone) or ``engine_dead`` (it said so)."""

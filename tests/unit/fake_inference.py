@@ -15,6 +15,8 @@ from cluster.inference.usage import Usage
 
 USAGE = Usage(prompt_tokens=2000, completion_tokens=7, cached_tokens=1920, reasoning_tokens=3)
 ROUTE = "home replica-1"
+REASONS = "home replica-1 wait=3"
+"""The route as admins see it."""
 
 HEAD = {"id": "chatcmpl-1", "created": 1_758_000_000, "model": "demo"}
 
@@ -97,10 +99,12 @@ class FakeInference:
 
     async def complete(self, principal: Principal, request: GenerationRequest, call: Call) -> Completion:
         await self._begin(principal, request, call)
-        return Completion(request_id="chatcmpl-1", body=self.answer, usage=USAGE, route=ROUTE)
+        return Completion(request_id="chatcmpl-1", body=self.answer, usage=USAGE, route=_route(call))
 
     async def stream(self, principal: Principal, request: GenerationRequest, call: Call) -> CompletionStream:
         await self._begin(principal, request, call)
+        if call.explain:
+            self.answer_stream.route = REASONS
         return self.answer_stream
 
     async def _begin(self, principal: Principal, request: GenerationRequest, call: Call) -> None:
@@ -114,3 +118,7 @@ class FakeInference:
             raise
         if self.error is not None:
             raise self.error
+
+
+def _route(call: Call) -> str:
+    return REASONS if call.explain else ROUTE

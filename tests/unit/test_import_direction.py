@@ -14,7 +14,7 @@ LAYERS = (
     {"config", "errors"},
     {"store", "telemetry"},
     {"identity", "admission", "prompt_cache", "routing", "engine", "relay"},
-    {"inference"},
+    {"inference", "replay"},
     {"edges"},
     {"app", "runtime", "cli"},
 )
@@ -22,6 +22,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 #: What domain code must not know.
 FOREIGN = {
     "routing": {"ray", "fastapi", "starlette", "grpc", "httpx"},
+    "replay": {"ray", "fastapi", "starlette", "grpc", "httpx", "vllm", "torch"},
     "prompt_cache": {"ray", "fastapi", "starlette", "grpc", "httpx"},
     "identity": {"ray", "fastapi", "starlette", "grpc", "vllm"},
     "admission": {"ray", "fastapi", "starlette", "grpc", "vllm"},

@@ -24,6 +24,9 @@ TIMEOUT_KEY = "ossature-timeout-s"
 """Seconds until the client's deadline. This and the request id are set by our handlers, which drop what a client sends as them."""
 
 ROUTE_KEY = "x-ossature-route"
+ADMIN_KEY = "x-ossature-admin-key"
+"""Sent beside a project's key by an admin who wants to see the reasons of the routing decision."""
+
 PROCESSING_KEY = "ossature-processing-ms"
 ORGANIZATION_KEY = "openai-organization"
 PROJECT_KEY = "openai-project"
@@ -57,6 +60,7 @@ class RpcCall:
         self.request_id = self._single(REQUEST_ID_KEY) or new_request_id()
         self.org_id = ""
         self.route = ""
+        self.explain = False
 
     def credentials(self) -> tuple[str, str | None, str | None]:
         """The API key, and the organization and project that it is asked to act for.
@@ -75,7 +79,11 @@ class RpcCall:
 
     def origin(self) -> Call:
         """How the call came in, for the inside."""
-        return Call(edge="grpc", trace_id=self.request_id, timeout_s=self._timeout_s())
+        return Call(edge="grpc", trace_id=self.request_id, timeout_s=self._timeout_s(), explain=self.explain)
+
+    def admin_key(self) -> str | None:
+        """An admin's key, if one was sent beside the caller's."""
+        return self._single(ADMIN_KEY)
 
     @contextmanager
     def reported(self) -> Iterator[None]:

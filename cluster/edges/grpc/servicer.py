@@ -142,6 +142,9 @@ class GrpcEdge:
     async def _principal(self, rpc: RpcCall) -> Principal:
         principal = await self._grpc_edge.authenticate(*rpc.credentials())
         rpc.org_id = principal.org_id
+        admin_key = rpc.admin_key()
+        if admin_key is not None:
+            rpc.explain = (await self._grpc_edge.authenticate(admin_key, None, None)).admin
         return principal
 
     async def _chat_request(

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cluster.config.schema import HttpSettings
 from cluster.edges.http.admin import Admin, Directory
-from cluster.edges.http.exchange import ClientGone, Exchange
+from cluster.edges.http.exchange import ADMIN_KEY_HEADER, ClientGone, Exchange
 from cluster.edges.http.generation import Generation
 from cluster.edges.http.internal_error import internal_error
 from cluster.edges.http.models import Models
@@ -98,6 +98,9 @@ class HttpEdge:
         )
         exchange.principal = principal
         _require(route.access, principal)
+        admin_key = exchange.header(ADMIN_KEY_HEADER)
+        if admin_key is not None:
+            exchange.explain = (await self._authenticate(admin_key, None, None)).admin
         with logs.bound(org_id=principal.org_id or None):
             await route.handler(exchange, **parameters)
 

@@ -23,6 +23,10 @@ _DRAIN_S = 2.0
 """What is still read of a refused body, so that a client which writes before it reads gets to see the refusal."""
 
 
+ADMIN_KEY_HEADER = "x-ossature-admin-key"
+"""Sent beside a project's key by an admin who wants to see the reasons of the routing decision."""
+
+
 class ClientGone(Exception):
     """The client closed its connection before the answer was complete."""
 
@@ -31,7 +35,7 @@ class Exchange:
     """Made per request.
 
     ``principal`` is set once the caller is known, ``accounted`` once the inside has taken over and counts what happens,
-    ``started`` with the first byte of an answer, ``finished`` with its last.
+    ``explain`` if an admin asked for reasons, ``started`` with the first byte of an answer, ``finished`` with its last.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, write_timeout_s: float = 60.0) -> None:
@@ -39,6 +43,7 @@ class Exchange:
         self.method: str = scope["method"]
         self.path = _path(scope)
         self.principal: Principal | None = None
+        self.explain = False
         self.accounted = False
         self.extra_headers: list[Header] = []
         self.started = False

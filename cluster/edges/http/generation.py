@@ -35,7 +35,7 @@ class Generation:
         body = await exchange.read_json(self._settings.max_body_bytes, self._settings.body_timeout_s)
         large = len(body) > PARSE_IN_THREAD_BYTES
         request = await asyncio.to_thread(parse, body) if large else parse(body)
-        call = Call(edge="http", trace_id=exchange.request_id)
+        call = Call(edge="http", trace_id=exchange.request_id, explain=exchange.explain)
         exchange.accounted = True
         if request.stream:
             await until_disconnect(exchange, self._stream(exchange, request, call))

@@ -6,12 +6,12 @@ import random
 from collections.abc import Sequence
 from math import inf
 
-from cluster.routing.policy import Candidate, without_excluded
+from cluster.routing.policy import Candidate, Policy, without_excluded
 from cluster.routing.rendezvous import rendezvous_order
 from cluster.routing.ticket import RouteTicket
 
 
-class LeastLoaded:
+class LeastLoaded(Policy):
     """Ascending by load over weight; equally loaded ones in a fresh random order per request, drawn from ``seed``."""
 
     def __init__(self, seed: int | None = None) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from cluster.routing.policy import Candidate, without_excluded
+from cluster.routing.policy import Candidate, Policy, without_excluded
 from cluster.routing.rendezvous import rendezvous_order
 from cluster.routing.ticket import RouteTicket
 
 
-class PowerOfTwo:
+class PowerOfTwo(Policy):
     """Two replicas drawn by weight, the less loaded first; then the others in the order in which they were drawn."""
 
     def __init__(self, seed: int | None = None) -> None:

@@ -10,7 +10,7 @@ from cluster.routing.rendezvous import rendezvous_order
 from cluster.routing.ticket import RouteTicket
 
 
-class PrefixAffinity:
+class PrefixAffinity(Policy):
     """The anchor's home order, with replicas over the load bound moved behind the others.
 
     Since both parts keep the home order, a prefix that is too hot for its home always spills to the same second home, and so finds

@@ -17,7 +17,8 @@ from tests.unit.fake_inference import FakeInference
 from tests.unit.grpc.fake_inference import ACME, OTHER, fake_inference
 from tests.unit.grpc.plain_server import build_server
 
-KEYS = {"sk-acme": ACME, "sk-other": OTHER}
+ADMIN = Principal(org_id="", project_id="", key_id="key-admin", admin=True)
+KEYS = {"sk-acme": ACME, "sk-other": OTHER, "sk-admin": ADMIN}
 MAX_REQUEST_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 2 << 20
 AUTH = (("authorization", "Bearer sk-acme"),)

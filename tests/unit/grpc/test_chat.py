@@ -10,7 +10,7 @@ import grpc.aio
 import pytest
 
 from cluster.edges.grpc.generated.ossature.v1 import chat_pb2, message_pb2
-from tests.unit.fake_inference import ROUTE, FakeStream, chat_chunk, usage_chunk
+from tests.unit.fake_inference import REASONS, ROUTE, FakeStream, chat_chunk, usage_chunk
 from tests.unit.grpc.conftest import AUTH, Edge
 from tests.unit.grpc.fake_inference import ACME
 from tests.unit.grpc.messages import request, stream_request
@@ -114,6 +114,26 @@ async def test_answers_tell_request_id_time_and_organization(edge: Edge) -> None
     assert trailers["openai-organization"] == "org-acme"
     assert trailers["x-ossature-route"] == ROUTE
     assert "grpc-status-details-bin" not in trailers
+
+
+@pytest.mark.parametrize(("admin_key", "route"), [("sk-admin", REASONS), ("sk-other", ROUTE)])
+async def test_only_an_admin_key_beside_the_callers_shows_the_reasons_of_the_route(edge: Edge, admin_key: str, route: str) -> None:
+    metadata = (*AUTH, ("x-ossature-admin-key", admin_key))
+    call = edge.chat.CreateChatCompletion(request(), metadata=metadata)
+    await call
+    assert dict(await call.trailing_metadata())["x-ossature-route"] == route
+    stream = edge.chat.StreamChatCompletion(stream_request(), metadata=metadata)
+    async for _ in stream:
+        pass
+    assert dict(await stream.trailing_metadata())["x-ossature-route"] == route
+    assert {principal.org_id for principal, _, _ in edge.inference.asked} == {"org-acme"}
+
+
+async def test_a_wrong_admin_key_is_refused(edge: Edge) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await edge.chat.CreateChatCompletion(request(), metadata=(*AUTH, ("x-ossature-admin-key", "sk-guess")))
+    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    assert not edge.inference.asked
 
 
 async def test_stream_tells_its_request_id_before_the_first_chunk(edge: Edge) -> None:

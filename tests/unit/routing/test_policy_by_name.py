@@ -8,27 +8,44 @@ from collections import Counter
 import pytest
 
 from cluster.config.schema import RoutingSettings
-from cluster.routing.policies.by_name import AFFINITY, policy_by_name
+from cluster.routing.policies import PricedAffinity
+from cluster.routing.policies.by_name import AFFINITY, NAMES, PolicyOptions, policy_by_name
 from cluster.routing.policy import Candidate
 from cluster.routing.ticket import RouteTicket
 
-NAMES = typing.get_args(RoutingSettings.model_fields["policy"].annotation)
 ANCHOR = b"a" * 16
+KEEPING = ("affinity", "rendezvous", "bounded_hashing")
 
 
 def homes(name: str, requests: int = 300) -> Counter[str]:
     """First choices of one policy for one prefix among three idle replicas."""
-    policy = policy_by_name(name, 1.25)
+    policy = policy_by_name(name, PolicyOptions(seed=1))
     replicas = [Candidate(f"r{number}") for number in range(3)]
-    return Counter(policy.choose(RouteTicket(anchor=ANCHOR), replicas, 0.0)[0].replica_id for _ in range(requests))
+    tickets = [RouteTicket(anchor=ANCHOR, chain=(ANCHOR,), prompt_bytes=8000) for _ in range(requests)]
+    return Counter(policy.choose(ticket, replicas, 0.0)[0].replica_id for ticket in tickets)
 
 
-def test_the_default_keeps_a_prefix_on_one_replica() -> None:
+def test_the_setting_takes_every_policy() -> None:
+    assert typing.get_args(RoutingSettings.model_fields["policy"].annotation) == NAMES
+
+
+def test_the_default_is_priced() -> None:
     assert RoutingSettings().policy == AFFINITY
-    assert len(homes(AFFINITY)) == 1
+    assert isinstance(policy_by_name(AFFINITY, PolicyOptions()), PricedAffinity)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != AFFINITY])
+def test_options_default_to_what_settings_do() -> None:
+    options, settings = PolicyOptions(), RoutingSettings()
+    for name in ("load_factor", "index_entries", "block_bytes", "recompute_weight"):
+        assert getattr(options, name) == getattr(settings, name), name
+
+
+@pytest.mark.parametrize("name", KEEPING)
+def test_policies_with_homes_keep_a_prefix_on_one_replica(name: str) -> None:
+    assert len(homes(name)) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in KEEPING])
 def test_every_other_policy_spreads_a_prefix(name: str) -> None:
     counts = homes(name)
     assert len(counts) == 3
@@ -41,4 +58,4 @@ def test_round_robin_gives_each_its_turn() -> None:
 
 def test_a_name_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="'ours'"):
-        policy_by_name("ours", 1.25)
+        policy_by_name("ours", PolicyOptions())

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.routing.policies import LeastLoaded, PowerOfTwo, PrefixAffinity
+from cluster.routing.policies import (
+    BoundedHashing,
+    LeastLoaded,
+    PowerOfTwo,
+    PrefixAffinity,
+    PricedAffinity,
+    RandomChoice,
+    RoundRobin,
+)
 from cluster.routing.policy import Candidate, Policy
 from cluster.routing.ticket import RouteTicket
 
@@ -18,11 +26,19 @@ POLICIES: dict[str, MakePolicy] = {
     "least_loaded": lambda: LeastLoaded(seed=1),
     "power_of_two": lambda: PowerOfTwo(seed=1),
     "prefix_affinity": lambda: PrefixAffinity(1.25, LeastLoaded(seed=1)),
+    "bounded_hashing": lambda: BoundedHashing(1.25, 8, LeastLoaded(seed=1)),
+    "priced_affinity": lambda: PricedAffinity(1.25, 10_000, 512, seed=1),
+    "round_robin": RoundRobin,
+    "random": lambda: RandomChoice(seed=1),
 }
-AFFINE = ["prefix_affinity"]
+AFFINE = ["prefix_affinity", "bounded_hashing", "priced_affinity"]
+
+BOUNDED = ["prefix_affinity", "bounded_hashing"]
 
 every_policy = pytest.mark.parametrize("make", POLICIES.values(), ids=POLICIES)
 affine_policies = pytest.mark.parametrize("make", [POLICIES[name] for name in AFFINE], ids=AFFINE)
+
+bounded_policies = pytest.mark.parametrize("make", [POLICIES[name] for name in BOUNDED], ids=BOUNDED)
 
 anchors = st.one_of(st.just(b""), st.binary(min_size=16, max_size=16))
 views = st.lists(st.tuples(st.integers(0, 50), st.sampled_from([0.0, 0.2, 0.7, 1.0])), min_size=1, max_size=12)
@@ -30,6 +46,11 @@ views = st.lists(st.tuples(st.integers(0, 50), st.sampled_from([0.0, 0.2, 0.7, 1
 
 def candidates(view: Sequence[tuple[float, float]]) -> list[Candidate]:
     return [Candidate(f"r{number}", load=load, weight=weight) for number, (load, weight) in enumerate(view)]
+
+
+def ticket_of(anchor: bytes, excluded: frozenset[str] = frozenset()) -> RouteTicket:
+    """A prompt of one block, whose hash is the anchor."""
+    return RouteTicket(anchor=anchor, chain=(anchor,) if anchor else (), prompt_bytes=8000, excluded=excluded)
 
 
 def idle(count: int) -> list[Candidate]:
@@ -50,7 +71,7 @@ def spread(count: int) -> list[bytes]:
 def test_each_candidate_comes_once_and_excluded_ones_only_if_there_are_no_others(
     make: MakePolicy, anchor: bytes, view: list[tuple[int, float]], excluded: set[int]
 ) -> None:
-    ticket = RouteTicket(anchor=anchor, excluded=frozenset(f"r{number}" for number in excluded))
+    ticket = ticket_of(anchor, excluded=frozenset(f"r{number}" for number in excluded))
     chosen = ids(make().choose(ticket, candidates(view), 0.0))
     everyone = ids(candidates(view))
     allowed = [replica for replica in everyone if replica not in ticket.excluded]
@@ -63,8 +84,8 @@ def test_each_candidate_comes_once_and_excluded_ones_only_if_there_are_no_others
 def test_the_same_seed_makes_the_same_decisions(make: MakePolicy, anchor: bytes, view: list[tuple[int, float]]) -> None:
     one, other = make(), make()
     for _ in range(5):
-        assert ids(one.choose(RouteTicket(anchor=anchor), candidates(view), 0.0)) == ids(
-            other.choose(RouteTicket(anchor=anchor), candidates(view), 0.0)
+        assert ids(one.choose(ticket_of(anchor), candidates(view), 0.0)) == ids(
+            other.choose(ticket_of(anchor), candidates(view), 0.0)
         )
 
 
@@ -76,9 +97,7 @@ def test_the_order_in_which_replicas_are_listed_does_not_matter(
 ) -> None:
     listed = candidates(view)
     shuffled = data.draw(st.permutations(listed))
-    assert ids(make().choose(RouteTicket(anchor=anchor), listed, 0.0)) == ids(
-        make().choose(RouteTicket(anchor=anchor), shuffled, 0.0)
-    )
+    assert ids(make().choose(ticket_of(anchor), listed, 0.0)) == ids(make().choose(ticket_of(anchor), shuffled, 0.0))
 
 
 @every_policy
@@ -87,7 +106,7 @@ def test_the_order_in_which_replicas_are_listed_does_not_matter(
 def test_a_draining_replica_comes_after_those_that_take_work(
     make: MakePolicy, anchor: bytes, view: list[tuple[int, float]]
 ) -> None:
-    order = make().choose(RouteTicket(anchor=anchor), candidates(view), 0.0)
+    order = make().choose(ticket_of(anchor), candidates(view), 0.0)
     draining = [candidate.weight == 0.0 for candidate in order]
     assert draining == sorted(draining)
 
@@ -103,7 +122,7 @@ def test_candidates_are_not_changed(make: MakePolicy) -> None:
 @every_policy
 def test_idle_replicas_get_equal_parts_of_requests(make: MakePolicy) -> None:
     policy = make()
-    firsts = Counter(policy.choose(RouteTicket(anchor=anchor), idle(4), 0.0)[0].replica_id for anchor in spread(4000))
+    firsts = Counter(policy.choose(ticket_of(anchor), idle(4), 0.0)[0].replica_id for anchor in spread(4000))
     assert len(firsts) == 4
     assert all(count == pytest.approx(1000, rel=0.15) for count in firsts.values())
 
@@ -119,10 +138,10 @@ def test_requests_without_an_anchor_get_equal_parts_too(make: MakePolicy) -> Non
 @settings(deadline=None)
 @given(anchor=st.binary(min_size=16, max_size=16), count=st.integers(1, 12))
 def test_an_anchor_always_has_the_same_home_order(make: MakePolicy, anchor: bytes, count: int) -> None:
-    ticket = RouteTicket(anchor=anchor)
+    ticket = ticket_of(anchor)
     order = ids(make().choose(ticket, idle(count), 0.0))
     assert order == list(ticket.home_order)
-    assert order == ids(make().choose(RouteTicket(anchor=anchor), idle(count), 99.0))
+    assert order == ids(make().choose(ticket_of(anchor), idle(count), 99.0))
 
 
 @affine_policies
@@ -132,8 +151,8 @@ def test_when_a_replica_leaves_only_its_own_anchors_move(make: MakePolicy, count
     policy = make()
     left = f"r{gone % count}"
     for anchor in spread(60):
-        before = policy.choose(RouteTicket(anchor=anchor), idle(count), 0.0)[0].replica_id
-        after = policy.choose(RouteTicket(anchor=anchor), [c for c in idle(count) if c.replica_id != left], 0.0)[0].replica_id
+        before = policy.choose(ticket_of(anchor), idle(count), 0.0)[0].replica_id
+        after = policy.choose(ticket_of(anchor), [c for c in idle(count) if c.replica_id != left], 0.0)[0].replica_id
         assert before in (after, left)
 
 
@@ -143,18 +162,18 @@ def test_when_a_replica_joins_it_takes_its_part_of_anchors_and_no_other_moves(ma
     policy = make()
     moved = 0
     for anchor in spread(4000):
-        before = policy.choose(RouteTicket(anchor=anchor), idle(count), 0.0)[0].replica_id
-        after = policy.choose(RouteTicket(anchor=anchor), idle(count + 1), 0.0)[0].replica_id
+        before = policy.choose(ticket_of(anchor), idle(count), 0.0)[0].replica_id
+        after = policy.choose(ticket_of(anchor), idle(count + 1), 0.0)[0].replica_id
         assert after in (before, f"r{count}")
         moved += before != after
     assert moved == pytest.approx(4000 / (count + 1), rel=0.15)
 
 
-@affine_policies
+@bounded_policies
 @settings(deadline=None)
 @given(anchor=st.binary(min_size=16, max_size=16), loads=st.lists(st.integers(0, 40), min_size=2, max_size=10))
 def test_overload_moves_replicas_back_without_reordering_the_rest(make: MakePolicy, anchor: bytes, loads: list[int]) -> None:
-    ticket = RouteTicket(anchor=anchor)
+    ticket = ticket_of(anchor)
     chosen = ids(make().choose(ticket, candidates([(load, 1.0) for load in loads]), 0.0))
     bound = 1.25 * max(sum(loads) / len(loads), 1.0)
     fits = [replica for replica in ticket.home_order if loads[int(replica[1:])] <= bound]
@@ -164,12 +183,12 @@ def test_overload_moves_replicas_back_without_reordering_the_rest(make: MakePoli
 @affine_policies
 def test_a_hot_anchor_spills_to_the_same_second_home_every_time(make: MakePolicy) -> None:
     policy = make()
-    ticket = RouteTicket(anchor=b"hot" + bytes(13))
+    ticket = ticket_of(b"hot" + bytes(13))
     policy.choose(ticket, idle(5), 0.0)
     home, second = ticket.home_order[:2]
     for load in (3, 10, 50):
         busy = [Candidate(f"r{n}", load=load if f"r{n}" == home else 0) for n in range(5)]
-        assert policy.choose(RouteTicket(anchor=ticket.anchor), busy, 0.0)[0].replica_id == second
+        assert policy.choose(ticket_of(ticket.anchor), busy, 0.0)[0].replica_id == second
 
 
 def test_least_loaded_counts_load_by_weight() -> None:

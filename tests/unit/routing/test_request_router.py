@@ -10,7 +10,7 @@ from ray.serve._private.common import DeploymentHandleSource, DeploymentID, Requ
 from ray.serve.request_router import PendingRequest, ReplicaID
 
 from cluster.inference.request_router import PrefixRouter
-from cluster.routing.ticket import Affinity, RouteTicket
+from cluster.routing.ticket import Affinity, Answer, RouteTicket
 
 DEPLOYMENT = DeploymentID(name="engine", app_name="app")
 
@@ -21,7 +21,7 @@ class RunningReplicaStub:
     def __init__(self, name: str, max_ongoing_requests: int = 100) -> None:
         self.replica_id = ReplicaID(unique_id=name, deployment_id=DEPLOYMENT)
         self.max_ongoing_requests = max_ongoing_requests
-        self.routing_stats: Mapping[str, float] = {}
+        self.routing_stats: Mapping[str, object] = {}
 
     async def get_queue_len(self, *, deadline_s: float) -> int:
         return 0
@@ -118,7 +118,8 @@ async def test_excluded_replicas_are_left_out_while_there_are_others() -> None:
     assert await order_of(router, pending(again)) == order[1:]
     router.on_request_routed(pending(again), replica_id(order[1]), None)
     assert (again.rank, again.affinity) == (1, Affinity.SPILLED)
-    assert await order_of(router, pending(RouteTicket(anchor=b"x" * 16, excluded=frozenset(NAMES)))) == order
+    everyone = await order_of(router, pending(RouteTicket(anchor=b"x" * 16, excluded=frozenset(NAMES))))
+    assert sorted(everyone) == sorted(NAMES)
 
 
 async def test_a_home_over_its_bound_is_spilled_from_and_returned_to() -> None:
@@ -213,3 +214,58 @@ async def test_a_replica_that_is_gone_is_no_longer_chosen() -> None:
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(TypeError, match="load_fcator"):
         make_router(load_fcator=1.5)
+
+
+def chain(*blocks: int) -> tuple[bytes, ...]:
+    return tuple(bytes([block]) * 16 for block in blocks)
+
+
+def long_ticket(*blocks: int) -> RouteTicket:
+    return RouteTicket(anchor=chain(*blocks)[0], chain=chain(*blocks), prompt_bytes=512 * len(blocks), org="org")
+
+
+async def test_answers_reach_the_policy_through_the_ticket() -> None:
+    router = make_router(*NAMES)
+    ticket = long_ticket(1, 2, 3)
+    order = await order_of(router, pending(ticket))
+    router.on_request_routed(pending(ticket), replica_id(order[2]), None)
+    assert ticket.estimate is not None
+    assert ticket.estimate.cached_tokens == 0
+    ticket.first_token()
+    ticket.finished(Answer(prompt_tokens=400, cached_tokens=0, queue_s=0.0, prefill_s=0.1))
+    again = long_ticket(1, 2, 3)
+    assert (await order_of(router, pending(again)))[0] == order[2]
+    router.on_request_routed(pending(again), replica_id(order[2]), None)
+    assert again.estimate is not None
+    assert again.estimate.cached_tokens > 300
+    assert again.affinity is Affinity.KNOWN
+
+
+async def test_a_prompt_that_another_gateway_sent_is_found_by_what_its_replica_tells() -> None:
+    router = make_router(*NAMES)
+    first = long_ticket(*range(20))
+    home = (await order_of(router, pending(first)))[0]
+    other = next(name for name in NAMES if name != home)
+    stub = RunningReplicaStub(other)
+    stub.routing_stats = {"pending_tokens": 0.0, "marks": first.marks}
+    router.update_replicas([stub, *[RunningReplicaStub(name) for name in NAMES if name != other]])
+    assert (await order_of(router, pending(long_ticket(*range(25)))))[0] == other
+
+
+async def test_work_that_other_gateways_sent_is_waited_for() -> None:
+    router = make_router(*NAMES)
+    home = (await order_of(router, pending(long_ticket(1, 2, 3))))[0]
+    stub = RunningReplicaStub(home)
+    stub.routing_stats = {"pending_tokens": 100_000.0, "marks": ()}
+    router.update_replicas([stub, *[RunningReplicaStub(name) for name in NAMES if name != home]])
+    assert (await order_of(router, pending(long_ticket(1, 2, 3))))[0] != home
+
+
+async def test_a_request_given_up_before_it_was_accepted_leaves_nothing_behind() -> None:
+    router = make_router(*NAMES)
+    ticket = long_ticket(1, 2, 3)
+    order = await order_of(router, pending(ticket))
+    ticket.finished(None)
+    router.on_request_routed(pending(ticket), replica_id(order[0]), None)
+    assert ticket.feedback is None
+    assert ticket.estimate is None

@@ -1,0 +1,1 @@
+"""A simulator that replays traces and workloads through the real routing code. It knows neither Ray, HTTP nor an engine."""

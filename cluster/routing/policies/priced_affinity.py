@@ -1,0 +1,301 @@
+"""Priced affinity: what a request would cost at each of a few replicas, in milliseconds, and the cheapest of them.
+
+    price = wait behind earlier prompts + request_ms · requests there
+          + recompute_weight · crowding · prefill_ms_per_token · tokens not cached there
+
+The first two are this request's own time. The third is everybody's: while its tokens are computed, those behind it wait, and the
+answers that are being generated there stand still. All rates are measured (``calibration``). What is cached where is remembered,
+heard of, and put right by answers (``soft_index``, ``hearsay``). Candidates are the first replicas of the home order within the
+load bound, those that hold most of the prompt, and the two with the shortest wait. Equal prices go by home order.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+from cluster.routing.backlog import Backlog
+from cluster.routing.calibration import Calibration
+from cluster.routing.chain import block_ends
+from cluster.routing.hearsay import Hearsay
+from cluster.routing.policy import Candidate, Policy, ReplicaReport, without_excluded
+from cluster.routing.rendezvous import HomeOrders
+from cluster.routing.soft_index import Held, SoftIndex
+from cluster.routing.ticket import Answer, RouteEstimate, RouteTicket
+
+HOMES = 3
+HOLDERS = 2
+SHORTEST = 2
+
+LOOKED_AT = 16
+"""Of the least loaded replicas, among which those with the shortest wait are found."""
+
+DRAWS = 32
+"""Requests without a home for which one random order serves, each from another place of it on."""
+
+FORCED_OFF_TOKENS = 1024
+"""What must be cached elsewhere for a request to count as forced off: as much as makes affinity worth having at all."""
+
+CALIBRATION_TOKENS = 1024
+"""Prompts of which less was computed say more about the fixed cost of an engine step than about a token's."""
+
+
+@dataclass(slots=True, eq=False)
+class _Case:
+    """A request: its prompt's estimated tokens, what replicas hold of it (``best_tokens``: the most that one does), its home.
+
+    ``unknown``: nobody is known to hold it as far as its anchor; ``home_tokens`` are expected at the home all the same.
+    ``loads``: of the replicas that were priced.
+    """
+
+    ticket: RouteTicket
+    now_s: float
+    tokens: float
+    held: Mapping[str, Held]
+    best_tokens: float
+    home: str | None
+    home_tokens: float
+    unknown: bool
+    loads: dict[str, float] = field(default_factory=dict)
+
+
+class PricedAffinity(Policy):
+    """See the module. ``load_factor`` bounds the load of homes that hold nothing, as a multiple of the mean."""
+
+    def __init__(
+        self, load_factor: float, index_entries: int, block_bytes: int, recompute_weight: float = 2.0, seed: int | None = None
+    ) -> None:
+        """``block_bytes``: of the chains' blocks. ``recompute_weight``: see the setting of that name."""
+        self._recompute_weight = recompute_weight
+        self._load_factor = load_factor
+        self._index = SoftIndex(index_entries)
+        self._block_bytes = block_bytes
+        self._ends: list[int] = []
+        self._hearsay = Hearsay(index_entries // 4)
+        self._backlogs: dict[str, Backlog] = {}
+        self._random = random.Random(seed)
+        self._orders = HomeOrders()
+        self._draw = b""
+        self._drawn = 0
+        self.rates = Calibration()
+
+    @property
+    def index_entries(self) -> int:
+        """Blocks remembered now, at most as many as it was made for."""
+        return self._index.entries
+
+    # --- the decision -----------------------------------------------------------------------------------------------------
+
+    def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
+        order, ids = self._orders.of(ticket.anchor, candidates) if ticket.anchor else self._any_order(candidates)
+        ticket.home_order = ids if ticket.anchor else ()
+        case = ticket.notes = self._case(ticket, ids, now_s)
+        allowed = without_excluded(ticket, order)
+        if not allowed:
+            return []
+        best = self._cheapest(case, allowed)
+        if best:
+            ticket.uncached_tokens = int(case.tokens - self._expected(case, allowed[best[0]].replica_id))
+        rest = list(allowed)
+        for rank in sorted(best, reverse=True):
+            del rest[rank]
+        return [allowed[rank] for rank in best] + rest
+
+    def _any_order(self, candidates: Sequence[Candidate]) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+        """A random order, so that equal prices don't all go to the same replica."""
+        if self._drawn % DRAWS == 0:
+            self._draw = self._random.randbytes(16)
+        self._drawn += 1
+        order, ids = self._orders.of(self._draw, candidates)
+        taking = len(order)
+        while taking and order[taking - 1].weight <= 0.0:
+            taking -= 1
+        if taking < 2:
+            return order, ids
+        first = self._random.randrange(taking)
+        return (*order[first:taking], *order[:first], *order[taking:]), ids
+
+    def _case(self, ticket: RouteTicket, ids: Sequence[str], now_s: float) -> _Case:
+        tokens = ticket.prompt_bytes / self.rates.bytes_per_token
+        if not ticket.anchor or not ids:
+            return _Case(ticket, now_s, tokens, {}, 0.0, None, 0.0, False)
+        held = self._index.lookup(ticket.org, ticket.chain, now_s)
+        heard = self._hearsay.lookup(ticket.chain, now_s)
+        if heard is not None:
+            replica_id, what = heard
+            if replica_id in ids and (replica_id not in held or held[replica_id].depth < what.depth):
+                held[replica_id] = what
+        deepest = max([what.depth for what in held.values()], default=0)
+        best_tokens = min(tokens, self._tokens_at(deepest, ticket.prompt_bytes))
+        unknown = ticket.anchor not in ticket.chain[:deepest]
+        home_tokens = self.rates.home_share * (tokens - best_tokens) if unknown else 0.0
+        return _Case(ticket, now_s, tokens, held, best_tokens, ids[0], home_tokens, unknown)
+
+    def _cheapest(self, case: _Case, allowed: Sequence[Candidate]) -> list[int]:
+        """Places in ``allowed`` of the candidates worth pricing, cheapest first, equal prices by place."""
+        rates, now_s = self.rates, case.now_s
+        load_ms = rates.request_ms + rates.decode_ms(1.0)
+        token_ms = self._recompute_weight * rates.crowding * rates.prefill_ms_per_token
+        priced: list[tuple[float, int]] = []
+        for rank in self._shortlist(case, allowed, load_ms / 1000.0):
+            candidate = allowed[rank]
+            if candidate.weight > 0.0:
+                replica_id, load = candidate.replica_id, candidate.load
+                case.loads[replica_id] = load
+                missing = case.tokens - self._expected(case, replica_id)
+                price_ms = self._wait_ms(replica_id, now_s) + load_ms * load + token_ms * missing
+                if case.unknown:
+                    # What follows this prompt will go where it goes: find it a place that is usually free.
+                    price_ms += self._usual_wait_ms(replica_id, now_s)
+                # More for a replica that is still warming up.
+                priced.append((price_ms / candidate.weight, rank))
+        priced.sort()
+        return [rank for _, rank in priced]
+
+    def _shortlist(self, case: _Case, allowed: Sequence[Candidate], load_s: float) -> set[int]:
+        """Places in ``allowed``. ``load_s``: how much longer a request takes for each other one there."""
+        loads = [candidate.load for candidate in allowed]
+        chosen = self._shortest(allowed, loads, load_s, case.now_s)
+        if not case.ticket.anchor:
+            return chosen
+        bound = self._load_factor * max(1.0, sum(loads) / len(loads))
+        homes = 0
+        for rank, load in enumerate(loads):
+            if load <= bound:
+                chosen.add(rank)
+                homes += 1
+                if homes == HOMES:
+                    break
+        held = case.held
+        if held:
+            holders = [
+                (-held[candidate.replica_id].depth, rank) for rank, candidate in enumerate(allowed) if candidate.replica_id in held
+            ]
+            holders.sort()
+            chosen.update([rank for _, rank in holders[:HOLDERS]])
+        return chosen
+
+    def _shortest(self, allowed: Sequence[Candidate], loads: list[float], load_s: float, now_s: float) -> set[int]:
+        """Places of those with the shortest wait among the least loaded."""
+        backlogs = self._backlogs
+        waits: list[tuple[float, int]] = []
+        enough_s = inf
+        for rank in sorted(range(len(loads)), key=loads.__getitem__)[:LOOKED_AT]:
+            by_load_s = load_s * loads[rank]
+            if by_load_s > enough_s:
+                break  # and so are all that follow
+            backlog = backlogs.get(allowed[rank].replica_id)
+            waits.append((by_load_s + (backlog.wait_s(now_s) if backlog is not None else 0.0), rank))
+            if len(waits) >= SHORTEST:
+                waits.sort()
+                del waits[SHORTEST:]
+                enough_s = waits[-1][0]
+        return {rank for _, rank in waits}
+
+    def _expected(self, case: _Case, replica_id: str) -> float:
+        """Tokens of the prompt that are likely to be found at a replica."""
+        what = case.held.get(replica_id)
+        cached = 0.0
+        if what is not None:
+            cached = self._tokens_at(what.depth, case.ticket.prompt_bytes) * self.rates.survival(what.age_s)
+        if replica_id == case.home:
+            cached += case.home_tokens
+        return min(cached, case.tokens)
+
+    def _tokens_at(self, depth: int, prompt_bytes: int) -> float:
+        """Tokens of the first ``depth`` blocks of a prompt."""
+        if depth == 0:
+            return 0.0
+        if len(self._ends) < depth:
+            self._ends = list(block_ends(max(1 << 20, 2 * prompt_bytes), self._block_bytes))
+        return self._ends[depth - 1] / self.rates.bytes_per_token
+
+    def _wait_ms(self, replica_id: str, now_s: float) -> float:
+        backlog = self._backlogs.get(replica_id)
+        return backlog.wait_s(now_s) * 1000.0 if backlog is not None else 0.0
+
+    def _usual_wait_ms(self, replica_id: str, now_s: float) -> float:
+        backlog = self._backlogs.get(replica_id)
+        return self.rates.usual_wait_ms(backlog.utilization(now_s)) if backlog is not None else 0.0
+
+    # --- what became of it ------------------------------------------------------------------------------------------------
+
+    def routed(self, ticket: RouteTicket, replica_id: str, now_s: float) -> None:
+        case = ticket.notes
+        if not isinstance(case, _Case):
+            return
+        ticket.notes = None
+        what = case.held.get(replica_id)
+        # What was believed without doubts: the doubts are learned from how far it was wrong.
+        cached = min(self._tokens_at(what.depth, ticket.prompt_bytes), case.tokens) if what is not None else 0.0
+        expected = self._expected(case, replica_id)
+        prefill_ms = self.rates.prefill_ms_per_token * (case.tokens - expected)
+        # Those that hold equally much share one entry.
+        holders = {id(held): replica_id for replica_id, held in case.held.items()}
+        best_expected = max([self._expected(case, holder) for holder in holders.values()], default=0.0)
+        ticket.estimate = RouteEstimate(
+            prompt_tokens=int(case.tokens),
+            cached_tokens=int(cached),
+            best_cached_tokens=int(case.best_tokens),
+            age_s=what.age_s if what is not None else 0.0,
+            wait_ms=self._wait_ms(replica_id, now_s),
+            prefill_ms=prefill_ms,
+            load=case.loads.get(replica_id, 0.0),
+            forced_off=best_expected - expected >= FORCED_OFF_TOKENS,
+            home=replica_id == case.home,
+        )
+        ticket.settled()
+        backlog = self._backlogs.setdefault(replica_id, Backlog())
+        answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts)
+        before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s)
+        self.rates.sent(prefill_ms, before, answering)
+        if ticket.anchor:
+            self._index.add(ticket.org, ticket.chain, replica_id, now_s)
+
+    def first_token(self, ticket: RouteTicket, now_s: float) -> None:
+        if ticket.replica_id in self._backlogs:
+            self._backlogs[ticket.replica_id].computed(id(ticket), now_s)
+
+    def finished(self, ticket: RouteTicket, answer: Answer | None, now_s: float) -> None:
+        self.first_token(ticket, now_s)
+        estimate, replica_id = ticket.estimate, ticket.replica_id
+        if estimate is None or replica_id is None:
+            return
+        if answer is None:
+            # It may never have been computed.
+            depth = sum(1 for end in self._ends[: len(ticket.chain)] if end <= estimate.cached_tokens * self.rates.bytes_per_token)
+            self._index.truncate(ticket.org, ticket.chain, replica_id, depth)
+            return
+        self._learn(estimate, answer, ticket)
+
+    def _learn(self, estimate: RouteEstimate, answer: Answer, ticket: RouteTicket) -> None:
+        rates = self.rates
+        rates.prompt(ticket.prompt_bytes, answer.prompt_tokens)
+        uncached = answer.prompt_tokens - answer.cached_tokens
+        if answer.prefill_s is not None and uncached >= CALIBRATION_TOKENS:
+            rates.prefill(uncached, answer.prefill_s)
+        if answer.queue_s is not None and estimate.wait_ms <= 0.0:
+            rates.step_wait(answer.queue_s, estimate.load)
+        if answer.decode_s is not None:
+            rates.decoded(answer.completion_tokens, answer.decode_s, estimate.load)
+        if not ticket.anchor:
+            return
+        if estimate.cached_tokens > 0:
+            rates.found(estimate.age_s, answer.cached_tokens / estimate.cached_tokens)
+        unknown = answer.prompt_tokens - estimate.best_cached_tokens
+        if estimate.home and 2 * unknown > answer.prompt_tokens:
+            share = (answer.cached_tokens - estimate.best_cached_tokens) / unknown
+            rates.unknown_at_home(min(1.0, max(0.0, share)))
+
+    def reported(self, replica_id: str, report: ReplicaReport, now_s: float) -> None:
+        backlog = self._backlogs.setdefault(replica_id, Backlog())
+        tokens = report.pending_tokens
+        backlog.reported(tokens, tokens * self.rates.prefill_ms_per_token / 1000.0, now_s)
+        self._hearsay.add(report.marks, replica_id, now_s)
+
+    def forget(self, replica_id: str) -> None:
+        self._index.forget(replica_id)
+        self._backlogs.pop(replica_id, None)
+        self._hearsay.forget(replica_id)
