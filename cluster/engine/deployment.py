@@ -19,6 +19,7 @@ from cluster.engine.cold_start import PhaseReport
 from cluster.engine.contract import Engine, EngineRequest, Frame
 from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
+from cluster.engine.residency import Residency
 from cluster.routing.pending import PendingPrompts
 from cluster.routing.ticket import ArrivedTicket
 
@@ -40,11 +41,13 @@ class EngineReplica:
         observer: EngineObserver | None = None,
         engine: Engine | None = None,
         watch: IsolationWatch | None = None,
+        residency: Residency | None = None,
     ) -> None:
         self._model = model
         self._relay = relay
         self._observer = observer or SilentObserver()
         self._watch = watch or IsolationWatch()
+        self._residency = residency
         self._engine = engine or self._vllm(rank)
         self._encoder = msgspec.msgpack.Encoder()
         self._expected = PendingPrompts()
@@ -55,7 +58,7 @@ class EngineReplica:
     def _vllm(self, rank: int) -> Engine:
         from cluster.engine.vllm.engine import VllmEngine
 
-        return VllmEngine(self._model, rank=rank, on_phase=self._phase_ended)
+        return VllmEngine(self._model, rank=rank, on_phase=self._phase_ended, residency=self._residency)
 
     def _phase_ended(self, report: PhaseReport) -> None:
         self._observer.cold_start_phase(self._model.id, report.phase, report.seconds)
@@ -90,13 +93,23 @@ class EngineReplica:
 
         ``ticket`` is what the router left in the arguments of the call. Closing the generator aborts the request.
         """
-        self._expected.arrived(request.request_id, ticket, time.monotonic())
+        self._arrived(request, ticket)
         try:
             async with aclosing(coalesced(self._observed(request), self._relay.max_buffered_bytes)) as frames:
                 async for frame in frames:
                     yield self._encoder.encode(frame)
         finally:
-            self._expected.computed(request.request_id, time.monotonic())
+            self._left(request)
+
+    def _arrived(self, request: EngineRequest, ticket: ArrivedTicket | None) -> None:
+        self._expected.arrived(request.request_id, ticket, time.monotonic())
+        if self._residency is not None and ticket is not None:
+            self._residency.expect(request.request_id, request.org_tag, ticket.chain, ticket.prompt_bytes)
+
+    def _left(self, request: EngineRequest) -> None:
+        self._expected.computed(request.request_id, time.monotonic())
+        if self._residency is not None:
+            self._residency.ended(request.request_id)
 
     async def _observed(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
         """The engine's frames, counted and judged on the way."""

@@ -14,12 +14,14 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from cluster.config.schema import ModelSettings
 from cluster.engine.cold_start import ColdStart, OnPhase, Phase
 from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Frame, Operation
 from cluster.engine.processes import EngineProcesses
+from cluster.engine.residency import Residency
 from cluster.engine.vllm import arguments, faults, payloads
 from cluster.engine.vllm.environment import engine_environment
 from cluster.engine.vllm.patches.startup_phases import KV_CACHE, LOAD_WEIGHTS, UTILITY
@@ -32,9 +34,14 @@ SHUTDOWN_TIMEOUT_S = 5.0
 
 
 class VllmEngine:
-    """One engine. ``rank`` tells this replica's metrics from those of the model's other replicas."""
+    """One engine. ``rank`` tells this replica's metrics from those of the model's other replicas.
 
-    def __init__(self, model: ModelSettings, *, rank: int = 0, on_phase: OnPhase | None = None) -> None:
+    ``residency`` is kept in step with the engine's prefix cache.
+    """
+
+    def __init__(
+        self, model: ModelSettings, *, rank: int = 0, on_phase: OnPhase | None = None, residency: Residency | None = None
+    ) -> None:
         self._model = model
         self._rank = rank
         self._on_phase = on_phase or (lambda report: None)
@@ -44,6 +51,8 @@ class VllmEngine:
         self._launcher = ThreadPoolExecutor(1, thread_name_prefix="engine-launcher")
         self._llm: Any = None
         self._serving: Any = None
+        self._residency = residency
+        self._follower: Any = None
 
     # --- life -------------------------------------------------------------------------------------------------------------
 
@@ -60,6 +69,8 @@ class VllmEngine:
             self._llm = await loop.run_in_executor(self._launcher, self._launch, namespace)
             self._processes.adopt(multiprocessing.active_children())
             await self._report_launch(cold_start, cold_start.now_s() - began_s)
+            if self._follower is not None:
+                await self._follower.begin(self._llm.engine_core)
             with cold_start.phase(Phase.SERVING):
                 self._serving = await self._build_serving(namespace)
             with cold_start.phase(Phase.WARM_UP):
@@ -72,6 +83,11 @@ class VllmEngine:
         from cluster.engine.vllm.plugin import patch_front_end
 
         namespace = arguments.build(self._model)
+        if self._residency is not None:
+            from cluster.engine.vllm.kv_events.follower import EventFollower
+
+            self._follower = EventFollower(self._residency)
+            self._follower.configure(namespace)
         patch_front_end()
         return namespace
 
@@ -105,6 +121,8 @@ class VllmEngine:
         llm, self._llm, self._serving = self._llm, None, None
         loop = asyncio.get_running_loop()
         try:
+            if self._follower is not None:
+                await self._follower.stop()
             if llm is not None:
                 await loop.run_in_executor(self._launcher, llm.shutdown, SHUTDOWN_TIMEOUT_S)
         finally:
@@ -126,15 +144,13 @@ class VllmEngine:
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
         """See :class:`~cluster.engine.contract.Engine`."""
-        from cluster.engine.vllm.metered import RequestMeter
-
         if request.deadline_unix_s is not None and time.time() >= request.deadline_unix_s:
             yield Frame(fault=faults.DEADLINE)
             return
         if self._llm is None:
             yield Frame(fault=faults.ENGINE_DEAD)
             return
-        meter = RequestMeter()
+        meter = self._meter(request)
         answer = self._streamed(request, meter) if request.stream else self._whole(request, meter)
         try:
             async with aclosing(answer):
@@ -144,6 +160,13 @@ class VllmEngine:
             yield Frame(fault=self._fault(request, meter, error))
         finally:
             await meter.close()
+
+    def _meter(self, request: EngineRequest) -> Any:
+        from cluster.engine.vllm.metered import RequestMeter
+
+        if self._residency is None:
+            return RequestMeter()
+        return RequestMeter(request.request_id, partial(self._residency.computed, request.request_id))
 
     async def _streamed(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
         understand = payloads.chat_event if request.operation is Operation.CHAT else payloads.completion_event

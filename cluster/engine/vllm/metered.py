@@ -8,7 +8,7 @@ sees every output first.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -43,9 +43,15 @@ class PromptMeter:
 
 
 class RequestMeter:
-    """What one request cost. ``error`` is the exception that ended a generation, ``started`` whether there was any output."""
+    """What one request cost. ``error`` is the exception that ended a generation, ``started`` whether there was any output.
 
-    def __init__(self) -> None:
+    ``name`` is what the engine's cache events call the request; ``on_prompt`` is told its prompt's tokens once it is computed, if it
+    has a single one.
+    """
+
+    def __init__(self, name: str | None = None, on_prompt: Callable[[int], None] | None = None) -> None:
+        self.name = name
+        self._on_prompt = on_prompt
         self._prompts: list[PromptMeter] = []
         self._generations: list[AsyncGenerator[Any, None]] = []
         self.started = False
@@ -74,6 +80,9 @@ class RequestMeter:
                 async for output in generation:
                     self.started = True
                     prompt.record(output)
+                    if self._on_prompt is not None and len(self._prompts) == 1 and prompt.prompt_tokens:
+                        self._on_prompt(prompt.prompt_tokens)
+                        self._on_prompt = None
                     yield output
             except Exception as error:
                 self.error = error
@@ -117,6 +126,8 @@ class MeteredAsyncLLM(AsyncLLM):  # type: ignore[misc]  # vLLM is not typed
     """``AsyncLLM`` whose generations are watched by the active :class:`RequestMeter`, if there is one."""
 
     def generate(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-        generation: AsyncGenerator[Any, None] = super().generate(*args, **kwargs)
         meter = _active.get()
+        if meter is not None and meter.name is not None:
+            kwargs.setdefault("session_id", meter.name)
+        generation: AsyncGenerator[Any, None] = super().generate(*args, **kwargs)
         return generation if meter is None else meter.watch(generation)
