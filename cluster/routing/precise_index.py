@@ -27,6 +27,10 @@ class PreciseIndex(PrefixIndex):
     def entries(self) -> int:
         return self.soft.entries
 
+    @property
+    def wants_chains(self) -> bool:
+        return True
+
     def lookup(self, org: str, chain: Sequence[bytes], now_s: float) -> dict[str, Held]:
         held = self.soft.lookup(org, chain, now_s)
         for replica_id, told in self.table.lookup(chain).items():

@@ -27,6 +27,11 @@ class PrefixIndex(Protocol):
         """Blocks remembered now."""
         ...
 
+    @property
+    def wants_chains(self) -> bool:
+        """Whether replicas are to be given the chains of their requests, to tell of them."""
+        ...
+
     def lookup(self, org: str, chain: Sequence[bytes], now_s: float) -> dict[str, Held]:
         """What each replica holds of the chain; replicas that hold nothing are left out."""
         ...

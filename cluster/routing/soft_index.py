@@ -37,6 +37,10 @@ class SoftIndex(PrefixIndex):
     def entries(self) -> int:
         return len(self._blocks)
 
+    @property
+    def wants_chains(self) -> bool:
+        return False
+
     def lookup(self, org: str, chain: Sequence[bytes], now_s: float) -> dict[str, Held]:
         """What each replica holds of the chain; replicas that hold nothing are left out."""
         values = self._blocks.leading(org, chain)

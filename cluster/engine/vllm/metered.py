@@ -45,8 +45,8 @@ class PromptMeter:
 class RequestMeter:
     """What one request cost. ``error`` is the exception that ended a generation, ``started`` whether there was any output.
 
-    ``name`` is what the engine's cache events call the request; ``on_prompt`` is told its prompt's tokens once it is computed, if it
-    has a single one.
+    ``name`` is what the engine's cache events call the request; ``on_prompt`` is told its prompt's tokens once it is computed, if
+    it has a single one.
     """
 
     def __init__(self, name: str | None = None, on_prompt: Callable[[int], None] | None = None) -> None:

@@ -90,6 +90,7 @@ class PricedAffinity(Policy):
     def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
         order = rendezvous_order(ticket.anchor or self._random.randbytes(16), candidates)
         ticket.home_order = tuple([candidate.replica_id for candidate in order]) if ticket.anchor else ()
+        ticket.tell_chain = self._index.wants_chains
         case = ticket.notes = self._case(ticket, order, now_s)
         allowed = without_excluded(ticket, order)
         if not allowed:

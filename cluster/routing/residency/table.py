@@ -34,7 +34,6 @@ class ResidencyTable:
         self._lock = Lock()
         self._tokens: OrderedDict[bytes, dict[str, int]] = OrderedDict()
         self._at: dict[str, Subscribe] = {}  # replicas whose state is known, and which state it is
-        self._asked: set[str] = set()  # replicas that were asked for what is missing
         self.gaps = 0
 
     def __len__(self) -> int:
@@ -58,12 +57,8 @@ class ResidencyTable:
                 if not report.known:
                     return None
             elif at is None or at.epoch != report.epoch or report.number not in (at.number, at.number + 1):
-                if replica_id in self._asked:
-                    return None
-                self._asked.add(replica_id)
                 self.gaps += 1
                 return at or Subscribe()
-            self._asked.discard(replica_id)
             self._at[replica_id] = Subscribe(report.epoch, report.number)
             for name, tokens in entries:
                 self._tell(replica_id, name, tokens)
@@ -117,7 +112,6 @@ class ResidencyTable:
 
     def _drop(self, replica_id: str) -> None:
         """Takes time in proportion to the table: about 10 ms for 200,000 entries."""
-        self._asked.discard(replica_id)
         known = self._at.pop(replica_id, None)
         if known is None:
             return
