@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 PYTEST := $(PYTHON_BIN) -m pytest
 ENGINE_FREE := not engine and not e2e and not chaos
 
-.PHONY: help setup models run stop test test-fast test-engine test-e2e lint format types protos docs services services-stop clean
+.PHONY: help setup models run stop test test-fast test-engine test-e2e lint format types protos docs services services-stop bench bench-peers bench-engines clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -59,5 +59,16 @@ services: setup ## Install and start the servers that tests use (PostgreSQL on l
 services-stop: ## Stop them
 	@$(PYTHON_BIN) scripts/services.py stop
 
+bench-peers: setup ## Install the programs that `make bench` compares with, each in an environment of its own
+	@$(PYTHON_BIN) -m bench.peers
+
+bench: models ## Compare with the peers, in front of the same workers and with a real engine (20 minutes)
+	-@$(PYTHON_BIN) -m bench.peers
+	@$(PYTHON_BIN) -m bench.live
+	@$(PYTHON_BIN) -m bench.live --engine vllm
+
+bench-engines: models ## Compare routing policies on real CPU engines (10 minutes)
+	@$(PYTHON_BIN) -m bench.engines
+
 clean: services-stop ## Remove environments, expanded models and run-time files
-	rm -rf $(VENV) .venv-* .models .run .services .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-* .models .run .services .bench .mypy_cache .ruff_cache .pytest_cache

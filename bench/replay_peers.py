@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bench.peers.adapters import KubeaiChwbl, LlmdScorers, RayPrefixAffinity, SglangCacheAware
+from bench.routing_rules.adapters import KubeaiChwbl, LlmdScorers, RayPrefixAffinity, SglangCacheAware
 from cluster.replay.compare import compare
 from cluster.replay.engine_profile import GPT_OSS_120B_H200
 from cluster.replay.policies import OURS, POLICIES

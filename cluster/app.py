@@ -18,11 +18,14 @@ from ray.serve.config import RequestRouterConfig
 from cluster.config.schema import ClusterConfig, ModelSettings, RoutingSettings
 from cluster.edges.gateway import Gateway
 from cluster.engine.placement import place
+from cluster.relay.channel.handshake import ChannelKey
+from cluster.runtime.serve_environment import is_confined
 from cluster.runtime.served_engine import ServedEngine
 
 NAME = "ossature"
 GATEWAY = "gateway"
 _ROUTER = "cluster.inference.request_router:PrefixRouter"
+_LOOPBACK = "127.0.0.1"
 #: Requests that need no engine (health, models, administration) find a place also on a full gateway.
 _BESIDES_INFERENCE = 100
 #: How long a request that found every replica full waits before it asks again, at most.
@@ -37,10 +40,10 @@ def metrics_directory(config: ClusterConfig) -> Path:
     return config.data_dir / "metrics"
 
 
-def build(config: ClusterConfig) -> Application:
-    """The application of a prepared configuration (``runtime.preparation``)."""
+def build(config: ClusterConfig, engine_replica: type[ServedEngine] = ServedEngine) -> Application:
+    """The application of a prepared configuration (``runtime.preparation``). ``engine_replica``: what hosts the engines."""
     environment = {"PROMETHEUS_MULTIPROC_DIR": str(metrics_directory(config))}
-    engines = {model.id: _engine(model, config, environment) for model in config.models}
+    engines = {model.id: _engine(engine_replica, model, config, environment) for model in config.models}
     gateway = serve.deployment(serve.ingress()(Gateway)).options(
         name=GATEWAY,
         num_replicas=config.gateway.replicas,
@@ -51,10 +54,14 @@ def build(config: ClusterConfig) -> Application:
         health_check_timeout_s=30,
         ray_actor_options={"num_cpus": config.gateway.num_cpus, "runtime_env": {"env_vars": environment}},
     )
-    return gateway.bind(config, engines)
+    # Elsewhere gateways listen for engine replicas on their node's address, since those may be on another one.
+    relay_host = _LOOPBACK if is_confined(config) else None
+    return gateway.bind(config, engines, relay_host)
 
 
-def _engine(model: ModelSettings, config: ClusterConfig, environment: dict[str, str]) -> Application:
+def _engine(
+    engine_replica: type[ServedEngine], model: ModelSettings, config: ClusterConfig, environment: dict[str, str]
+) -> Application:
     placement = place(model)
     actor: dict[str, Any] = {
         "num_cpus": placement.num_cpus,
@@ -65,7 +72,7 @@ def _engine(model: ModelSettings, config: ClusterConfig, environment: dict[str, 
     options: dict[str, Any] = {}
     if placement.bundles:
         options = {"placement_group_bundles": placement.bundles, "placement_group_strategy": placement.strategy}
-    deployment = serve.deployment(ServedEngine).options(
+    deployment = serve.deployment(engine_replica).options(
         name=engine_deployment_name(model.id),
         num_replicas=model.replicas,
         max_ongoing_requests=model.max_ongoing_requests,
@@ -82,14 +89,18 @@ def _engine(model: ModelSettings, config: ClusterConfig, environment: dict[str, 
         ),
         **options,
     )
-    # The engine needs neither the cluster's secret nor its database.
-    return deployment.bind(model, config.relay, config.logging, config.prompt_cache.extended_period_s)
+    # The engine needs neither the cluster's secret nor its database: what it is given can't be turned back into the secret.
+    assert config.secret is not None
+    key = ChannelKey.of(config.secret.get_secret_value().encode()) if config.relay.implementation == "stepped" else None
+    return deployment.bind(model, config.relay, config.logging, config.prompt_cache.extended_period_s, key, config.routing)
 
 
 def _router_arguments(routing: RoutingSettings) -> dict[str, Any]:
     return {
+        "policy": routing.policy,
         "load_factor": routing.load_factor,
         "index_entries": routing.index_entries,
         "block_bytes": routing.block_bytes,
         "recompute_weight": routing.recompute_weight,
+        "index": routing.index,
     }

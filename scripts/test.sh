@@ -24,6 +24,6 @@ else
     trap '.venv/bin/python scripts/services.py stop >/dev/null' EXIT
     stage "services" .venv/bin/python scripts/services.py start
     # One run, so that its closing line counts every test.
-    stage "tests" .venv/bin/python -m pytest -q
+    stage "tests" .venv/bin/python -m pytest -q --durations=25
 fi
 echo "== all stages passed in $((SECONDS - started)) s"

@@ -13,6 +13,9 @@ from cluster.cli.client import ClusterClient, error_text
 from cluster.cli.output import CommandError
 from cluster.cli.sse import DONE, events
 
+#: Tokens that came within less say nothing of a speed.
+_SHORTEST_MEASURED_S = 0.1
+
 
 class Part(StrEnum):
     REASONING = "reasoning"
@@ -39,12 +42,12 @@ class Answer:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Decode speed: tokens after the first, over the time they took. ``None`` when there is nothing to measure."""
+        """Decode speed: tokens after the first, over the time they took. ``None`` when they came at once, or there are none."""
         tokens = self.usage.get("completion_tokens")
         if not isinstance(tokens, int) or tokens < 2 or self.first_token_s is None or self.last_token_s is None:
             return None
         elapsed_s = self.last_token_s - self.first_token_s
-        return (tokens - 1) / elapsed_s if elapsed_s > 0 else None
+        return (tokens - 1) / elapsed_s if elapsed_s >= _SHORTEST_MEASURED_S else None
 
     def as_dict(self) -> dict[str, Any]:
         return {

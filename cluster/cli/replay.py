@@ -11,8 +11,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cluster.cli.output import CommandError, ExitCode, command, emit_table
 from cluster.replay.compare import Progress as OnProgress
@@ -151,6 +149,9 @@ def _document(workload: Workload, scenario: Scenario, reports: list[Report]) -> 
 @contextmanager
 def _progress(requests: int) -> Iterator[OnProgress]:
     """A bar on standard error for people; nothing in a pipe."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bars:
         task = bars.add_task("", total=requests)

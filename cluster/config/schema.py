@@ -52,6 +52,11 @@ class GrpcSettings(Section):
     enabled: bool = Field(True, description="Serve gRPC.")
     port: Port = Field(9000, description="TCP port of the gRPC edge.")
     reflection: bool = Field(True, description="Serve gRPC server reflection, which tells clients the API's shape.")
+    write_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="Longest wait for a client to take a message of a stream, in seconds; then its generation is aborted.",
+    )
 
 
 class MetricsSettings(Section):
@@ -170,6 +175,18 @@ class PromptCacheSettings(Section):
 class RoutingSettings(Section):
     """Which replica answers a request."""
 
+    policy: Literal["affinity", "rendezvous", "bounded_hashing", "least_load", "power_of_two", "round_robin", "random"] = Field(
+        "affinity",
+        description="How a replica is chosen: `affinity` looks for the one where the prompt costs least, by what is cached and "
+        "what waits there. The others are there to be compared with: `rendezvous` (homes and bounded load, no memory) and "
+        "`bounded_hashing` (of a fixed length of prompt) keep equal beginnings together, the rest don't.",
+    )
+    index: Literal["soft", "precise"] = Field(
+        "soft",
+        description="How `affinity` knows what replicas have cached. `soft`: by what was sent there and by the cached tokens of "
+        "answers. `precise`: engines tell of each block that they store or evict, and the soft index is for what they don't tell "
+        "of; takes `relay.implementation: stepped`.",
+    )
     load_factor: float = Field(
         1.25, ge=1.0, le=4.0, description="A replica is eligible while its load is at most this factor times the mean."
     )
@@ -194,14 +211,19 @@ class RoutingSettings(Section):
         0.25,
         gt=0,
         le=10,
-        description="How often replicas tell gateways what others sent them, in seconds; for clusters with two gateways or more.",
+        description="How often replicas tell gateways what others sent them, and with `index: precise` what they have cached, in "
+        "seconds.",
     )
 
 
 class RelaySettings(Section):
     """From engine replica to gateway."""
 
-    kind: Literal["handle"] = Field("handle", description="`handle`: Ray Serve's streaming handle, coalesced.")
+    implementation: Literal["handle", "stepped"] = Field(
+        "stepped",
+        description="`stepped`: engine replicas dial back to the gateway and send one message per engine step with what is new for "
+        "all its requests. `handle`: Ray Serve's streaming handle, coalesced; opens no port of its own.",
+    )
     max_buffered_bytes: int = Field(
         4 << 20,
         ge=64 << 10,
@@ -210,6 +232,12 @@ class RelaySettings(Section):
     )
     max_request_bytes: int = Field(
         128 << 20, ge=4 << 20, description="Largest message between gateway and engine replica, in bytes."
+    )
+    peer_timeout_s: float = Field(
+        20.0,
+        ge=1.0,
+        description="How long the other end of a channel of the `stepped` relay may be silent before it counts as dead, in "
+        "seconds. The end of a process or a closed connection is noticed at once; this is for hosts that vanish.",
     )
 
 
@@ -249,6 +277,11 @@ class ModelSettings(Section):
     health_check_period_s: float = Field(2.0, gt=0, description="Seconds between health checks of a replica.")
     health_check_timeout_s: float = Field(30.0, gt=0, description="Seconds after which an unanswered health check has failed.")
     placement: PlacementSettings = Field(default_factory=PlacementSettings, description="Resources of one replica.")
+    harmony_front_end: Literal["lean", "vllm"] = Field(
+        "lean",
+        description="What writes the chat streams of gpt-oss models: `lean`, for a fraction of the processor time, or `vllm`, its "
+        "serving class as it is. Clients see no difference. Other models' streams are always vLLM's.",
+    )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the engine's processes.")
     engine: dict[str, Any] = Field(
         default_factory=dict,

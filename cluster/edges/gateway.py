@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import ray.util
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
@@ -24,20 +25,26 @@ from cluster.inference.prefix_planner import PrefixPlanner
 from cluster.inference.recorder import ClusterRecorder
 from cluster.inference.requests.limits import RequestLimits
 from cluster.prompt_cache.salt import SaltDeriver
+from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.handle import HandleRelay
 from cluster.relay.replicas import PROCESS_VIEW
+from cluster.relay.residency import PROCESS_TABLE
+from cluster.relay.stepped import SteppedRelay
+from cluster.routing.residency.table import ResidencyTable
 from cluster.store.database import Database
 from cluster.store.ledger import UsageLedger
 from cluster.telemetry import logs
 from cluster.telemetry.metrics import GatewayMetrics
+from cluster.telemetry.relay_metrics import RelayMetrics
 
 
 class Gateway(GrpcEdge):
     """One gateway replica. ``config`` is prepared: it names a secret and a database."""
 
     async def __init__(  # type: ignore[misc]  # Ray Serve awaits it
-        self, config: ClusterConfig, engines: dict[str, DeploymentHandle]
+        self, config: ClusterConfig, engines: dict[str, DeploymentHandle], relay_host: str | None
     ) -> None:
+        """``relay_host``: where to listen for engine replicas; ``None`` for the address that Ray knows this node by."""
         assert config.secret is not None
         assert config.database.url is not None
         logs.configure(config.logging, "gateway")
@@ -53,9 +60,10 @@ class Gateway(GrpcEdge):
         self._readiness = ModelReadiness(
             {model_id: handle.deployment_name for model_id, handle in engines.items()}, PROCESS_VIEW, metrics.replicas_ready
         )
+        self._relay = await _started_relay(config, engines, relay_host or ray.util.get_node_ip_address())
         self._inference = ClusterInference(
             models={model.id: model for model in config.models},
-            relay=HandleRelay(engines),
+            relay=self._relay,
             planner=PrefixPlanner(
                 SaltDeriver(config.secret.get_secret_value().encode(), config.prompt_cache, time.time),
                 config.prompt_cache,
@@ -73,6 +81,7 @@ class Gateway(GrpcEdge):
             authenticate=self._authenticator.authenticate,
             readiness=self._readiness.is_ready,
             max_request_bytes=config.http.max_body_bytes,
+            write_timeout_s=config.grpc.write_timeout_s,
             limits=RequestLimits(max_json_depth=config.http.max_json_depth),
             on_refusal=self._refusals.refused,
         )
@@ -90,5 +99,23 @@ class Gateway(GrpcEdge):
         )
 
     async def __del__(self) -> None:
-        await asyncio.gather(self._authenticator.close(), self._ledger.close())
+        await asyncio.gather(self._authenticator.close(), self._ledger.close(), self._relay.close())
         await self._database.close()
+
+
+async def _started_relay(config: ClusterConfig, engines: dict[str, DeploymentHandle], host: str) -> HandleRelay | SteppedRelay:
+    assert config.secret is not None
+    metrics = RelayMetrics()
+    if config.relay.implementation == "handle":
+        return HandleRelay(engines)
+    key = ChannelKey.of(config.secret.get_secret_value().encode())
+    relay = SteppedRelay(engines, config.relay, key, metrics, _residency(config))
+    await relay.start(host)
+    return relay
+
+
+def _residency(config: ClusterConfig) -> ResidencyTable | None:
+    if config.routing.index == "soft":
+        return None
+    PROCESS_TABLE.capacity = config.routing.index_entries
+    return PROCESS_TABLE

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from cluster.engine.contract import Engine, EngineRequest, Frame
 from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
 from cluster.engine.residency import Residency
+from cluster.relay.channel.replies import Replies
 from cluster.routing.pending import PendingPrompts
 from cluster.routing.ticket import ArrivedTicket
 
@@ -29,7 +31,7 @@ logger = logging.getLogger("ossature.engine.replica")
 class EngineReplica:
     """Hosts one engine. ``rank`` is the replica's number among those of its model (Serve's replica rank).
 
-    ``engine`` is vLLM unless given.
+    ``engine`` is vLLM unless given. ``replies``: the replica's end of the channels to gateways, for :meth:`open` alone.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class EngineReplica:
         engine: Engine | None = None,
         watch: IsolationWatch | None = None,
         residency: Residency | None = None,
+        replies: Replies | None = None,
     ) -> None:
         self._model = model
         self._relay = relay
         self._observer = observer or SilentObserver()
         self._watch = watch or IsolationWatch()
         self._residency = residency
+        self._replies = replies
         self._engine = engine or self._vllm(rank)
         self._encoder = msgspec.msgpack.Encoder()
         self._expected = PendingPrompts()
@@ -58,18 +62,31 @@ class EngineReplica:
     def _vllm(self, rank: int) -> Engine:
         from cluster.engine.vllm.engine import VllmEngine
 
-        return VllmEngine(self._model, rank=rank, on_phase=self._phase_ended, residency=self._residency)
+        return VllmEngine(
+            self._model,
+            rank=rank,
+            on_phase=self._phase_ended,
+            on_stream=self._stream_begun,
+            residency=self._residency,
+        )
 
     def _phase_ended(self, report: PhaseReport) -> None:
         self._observer.cold_start_phase(self._model.id, report.phase, report.seconds)
+
+    def _stream_begun(self, front_end: str) -> None:
+        self._observer.stream_begun(self._model.id, front_end)
 
     async def start(self) -> None:
         """Load the model and warm it up. Raises when the engine can't serve."""
         await self._engine.start()
 
     async def stop(self) -> None:
-        """End every process of the engine. Idempotent."""
-        await self._engine.stop()
+        """End every process of the engine, and the channels to gateways. Idempotent."""
+        try:
+            await self._engine.stop()
+        finally:
+            if self._replies is not None:
+                await self._replies.close()
 
     async def check_health(self) -> None:
         """Called by Serve. Raises when the engine is dead: Serve then replaces this replica."""
@@ -83,7 +100,6 @@ class EngineReplica:
 
     def record_routing_stats(self) -> dict[str, Any]:
         """Called by Serve for its request routers: requests that produce tokens and those that have none yet, and what gateways
-
         should know of each other's work (``cluster.routing.pending``).
         """
         return {"running": self._running, "waiting": self._waiting, **self._expected.report(time.monotonic())}
@@ -93,26 +109,26 @@ class EngineReplica:
 
         ``ticket`` is what the router left in the arguments of the call. Closing the generator aborts the request.
         """
-        self._arrived(request, ticket)
-        try:
-            async with aclosing(coalesced(self._observed(request), self._relay.max_buffered_bytes)) as frames:
-                async for frame in frames:
-                    yield self._encoder.encode(frame)
-        finally:
-            self._left(request)
+        async with aclosing(coalesced(self._observed(request, ticket), self._relay.max_buffered_bytes)) as frames:
+            async for frame in frames:
+                yield self._encoder.encode(frame)
 
-    def _arrived(self, request: EngineRequest, ticket: ArrivedTicket | None) -> None:
+    async def open(self, call: bytes, ticket: ArrivedTicket | None = None) -> AsyncGenerator[bytes, None]:
+        """Answer a request over the channel to its gateway (``relay/channel``). Yields one item, then lasts as long as the answer.
+
+        ``ticket`` as for :meth:`stream`. Closing the generator aborts the request, and so does the end of the channel.
+        """
+        if self._replies is None:
+            raise RuntimeError("this replica was started for the relay over handles")
+        async with aclosing(self._replies.answer(call, partial(self._observed, ticket=ticket))) as items:
+            async for item in items:
+                yield item
+
+    async def _observed(self, request: EngineRequest, ticket: ArrivedTicket | None) -> AsyncGenerator[Frame, None]:
+        """The engine's frames, counted and judged on the way."""
         self._expected.arrived(request.request_id, ticket, time.monotonic())
         if self._residency is not None and ticket is not None:
             self._residency.expect(request.request_id, request.org_tag, ticket.chain, ticket.prompt_bytes)
-
-    def _left(self, request: EngineRequest) -> None:
-        self._expected.computed(request.request_id, time.monotonic())
-        if self._residency is not None:
-            self._residency.ended(request.request_id)
-
-    async def _observed(self, request: EngineRequest) -> AsyncGenerator[Frame, None]:
-        """The engine's frames, counted and judged on the way."""
         observation = self._watch.begin(request.org_tag, request.cache_salt, alone=_is_alone(request.body))
         self._waiting += 1
         started = False
@@ -128,6 +144,9 @@ class EngineReplica:
                         self._judge(request, observation, frame.usage.cached_tokens)
                     yield frame
         finally:
+            self._expected.computed(request.request_id, time.monotonic())
+            if self._residency is not None:
+                self._residency.ended(request.request_id)
             self._watch.drop(observation)
             if started:
                 self._running -= 1

@@ -24,6 +24,10 @@ class EngineObserver(Protocol):
         """The engine of this replica can't generate any more; the replica is about to be replaced."""
         ...
 
+    def stream_begun(self, model: str, front_end: str) -> None:
+        """A streamed answer was accepted. ``front_end`` writes it: ``lean`` or ``vllm``."""
+        ...
+
 
 class SilentObserver:
     """Reports nothing, for tools and tests that don't look."""
@@ -38,4 +42,7 @@ class SilentObserver:
         return
 
     def engine_died(self, model: str) -> None:
+        return
+
+    def stream_begun(self, model: str, front_end: str) -> None:
         return

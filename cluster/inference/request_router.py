@@ -16,9 +16,10 @@ from typing import Any
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
 from cluster.relay import replicas as replica_view
+from cluster.relay import residency as residency_view
 from cluster.routing.fleet import Fleet
 from cluster.routing.pending import MARKS, PENDING_TOKENS
-from cluster.routing.policies import PricedAffinity
+from cluster.routing.policies.by_name import AFFINITY, PolicyOptions, policy_by_name
 from cluster.routing.policy import Candidate, ReplicaReport
 from cluster.routing.ticket import Answer, RouteTicket
 
@@ -27,10 +28,11 @@ DEFAULT_SLOW_START_S = 30.0
 DEFAULT_INDEX_ENTRIES = 200_000
 DEFAULT_BLOCK_BYTES = 512
 DEFAULT_RECOMPUTE_WEIGHT = 2.0
+SOFT_INDEX = "soft"
 
 
 class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
-    """Orders replicas by ``PricedAffinity`` for the :class:`RouteTicket` in the call's keyword argument ``ticket``.
+    """Orders replicas by the configured policy for the :class:`RouteTicket` in the call's keyword argument ``ticket``.
 
     Calls without a ticket go by least load. On routing the ticket gets ``replica_id``, ``rank``, ``affinity``, ``decision_s`` and
     ``feedback``; the caller reads them from the object it passed in, since the router runs in its process, and tells the router
@@ -47,14 +49,22 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
 
     def initialize_state(
         self,
+        policy: str = AFFINITY,
         load_factor: float = DEFAULT_LOAD_FACTOR,
         slow_start_s: float = DEFAULT_SLOW_START_S,
         index_entries: int = DEFAULT_INDEX_ENTRIES,
         block_bytes: int = DEFAULT_BLOCK_BYTES,
         recompute_weight: float = DEFAULT_RECOMPUTE_WEIGHT,
+        index: str = SOFT_INDEX,
     ) -> None:
-        """Called by Serve with ``request_router_kwargs``, before the first replica is known."""
-        self._policy = PricedAffinity(load_factor, index_entries, block_bytes, recompute_weight)
+        """Called by Serve with ``request_router_kwargs``, before the first replica is known.
+
+        ``policy`` and ``index``: as in ``routing``.
+        """
+        # Through its module, as the view of replicas below.
+        residency = residency_view.PROCESS_TABLE if index != SOFT_INDEX else None
+        options = PolicyOptions(load_factor, index_entries, block_bytes, recompute_weight, residency=residency)
+        self._policy = policy_by_name(policy, options)
         self._fleet = Fleet(slow_start_s)
         self._stats: dict[str, Mapping[str, Any]] = {}  # as last seen, by replica: a report is news once
         # Serve may run its routers on a thread of their own; feedback comes from the gateway's.

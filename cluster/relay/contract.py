@@ -21,10 +21,11 @@ class EngineStream(Protocol):
     """One outstanding request. Iterate once; leaving the iteration early requires :meth:`cancel`."""
 
     def __aiter__(self) -> AsyncIterator[Frame]:
-        """Frames in order: the first as soon as it exists, later ones hold whatever has piled up since the last read.
+        """Frames in order: the first as soon as it exists, later ones hold what has piled up since the last read.
 
-        Raises :class:`ReplicaLost` or :class:`NoCapacity`. A consumer that does not read is not buffered for on the way; what its
-        engine goes on to generate waits there, merged, and is bounded by the answer's length and the request's deadline.
+        Raises :class:`ReplicaLost` or :class:`NoCapacity`. For a consumer that does not read, ``relay.max_buffered_bytes`` may wait
+        on the way (over a handle, what Ray Serve and HTTP/2 hold on top of that); what its engine goes on to generate waits
+        there, merged, and is bounded by the answer's length and the request's deadline.
         """
         ...
 

@@ -16,8 +16,8 @@ def exposures(config: ClusterConfig) -> Iterator[str]:
     if not is_confined(config):
         cause = f"http.host is {config.http.host}" if config.ray.address is None else f"ray.address is {config.ray.address}"
         yield (
-            f"{cause}: Ray, Serve's replicas (which unpickle what they are sent) and HAProxy's statistics listen beyond loopback. "
-            f"Let a firewall or NetworkPolicy pass http.port ({config.http.port})"
+            f"{cause}: Ray, Serve's replicas (which unpickle what they are sent), the relay's channels and HAProxy's statistics "
+            f"listen beyond loopback. Let a firewall or NetworkPolicy pass http.port ({config.http.port})"
             + (f" and grpc.port ({config.grpc.port})" if config.grpc.enabled else "")
             + " alone to clients, and keep Ray's token authentication on."
         )

@@ -25,6 +25,8 @@ from cluster.runtime.run_record import RunLock, RunRecord
 from cluster.runtime.serve_environment import serve_environment
 
 if TYPE_CHECKING:
+    from ray.serve import Application
+
     from cluster.runtime.supervisor import ColdStart
 
 _POLL_S = 0.5
@@ -54,10 +56,12 @@ def serve(
     on_ready: Callable[[Started], None],
     on_warning: Callable[[str], None],
     stop: threading.Event | None = None,
+    build: Callable[[ClusterConfig], Application] | None = None,
 ) -> None:
     """Run the cluster in this process's foreground until SIGINT, SIGTERM or ``stop``.
 
-    ``on_warning`` is told what the start leaves open to others. Raises ``StartError`` and ``AlreadyRunning``; whatever was started
+    ``on_warning`` is told what the start leaves open to others. ``build`` makes the application, ``app.build`` unless given; it is
+    called when Ray Serve may be imported. Raises ``StartError`` and ``AlreadyRunning``; whatever was started
     by then is ended first.
     """
     began = time.monotonic()
@@ -85,7 +89,7 @@ def serve(
             endpoints = Endpoints.of(config, api_key, admin_key)
             os.environ.update(serve_environment(config) | {processes.RUN_VARIABLE: run_id})
             try:
-                _bring_up(config, run_id, report, stop, take_signals)
+                _bring_up(config, run_id, report, stop, take_signals, build)
                 if not stop.is_set():
                     endpoints_file = endpoints.write(config.data_dir)
                     on_ready(Started(endpoints, time.monotonic() - began))
@@ -106,6 +110,7 @@ def _bring_up(
     report: Callable[[str, str], None],
     stop: threading.Event,
     take_signals: Callable[[], None],
+    build: Callable[[ClusterConfig], Application] | None,
 ) -> None:
     # Imported here: Ray Serve reads its environment when it is imported.
     import ray
@@ -143,7 +148,7 @@ def _bring_up(
         ),
     )
     ray_serve.run_many(
-        [ray_serve.RunTarget(target=app.build(config), name=app.NAME, route_prefix="/")],
+        [ray_serve.RunTarget(target=(build or app.build)(config), name=app.NAME, route_prefix="/")],
         wait_for_ingress_deployment_creation=True,
         wait_for_applications_running=False,
     )

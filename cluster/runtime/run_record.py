@@ -11,7 +11,7 @@ from pathlib import Path
 
 _LOCK = "serve.lock"
 _RECORD = "serve.json"
-_LOOK_S = 0.2
+_LOOK_S = 0.5
 
 
 class AlreadyRunning(Exception):

@@ -31,7 +31,7 @@ def is_confined(config: ClusterConfig) -> bool:
 
 def ray_environment(config: ClusterConfig) -> dict[str, str]:
     """What every node's Ray needs, whoever starts it."""
-    return {
+    environment = {
         # Streaming over gRPC in the replica's own event loop; HAProxy in front. Why: docs/decisions, record 1.
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "1" if config.ray.haproxy else "0",
@@ -39,7 +39,8 @@ def ray_environment(config: ClusterConfig) -> dict[str, str]:
         # One second instead of ten: how long a dead HAProxy goes unnoticed.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "1",
-        "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(config.relay.max_request_bytes),
+        # A proxy that is not up within this time is killed, and the start with it; Serve's 5 s are short for a busy machine.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50",
         # Room for a body of the largest size in its gRPC form; whatever is larger is refused before it is read.
         "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(config.http.max_body_bytes + _GRPC_OVERHEAD_BYTES),
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(_HTTP2_STREAMS),
@@ -48,6 +49,10 @@ def ray_environment(config: ClusterConfig) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DEDUP_LOGS": "0",
     }
+    if config.relay.implementation == "handle":
+        # Serve's 4 MiB are enough for calls whose large bodies take the relay's own channel.
+        environment["RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH"] = str(config.relay.max_request_bytes)
+    return environment
 
 
 def serve_environment(config: ClusterConfig) -> dict[str, str]:

@@ -173,6 +173,14 @@ ENGINE_DEATHS = Metric(
     labels=("model",),
     example="increase(ossature_engine_deaths_total[1h]) > 0",
 )
+ENGINE_STREAMS = Metric(
+    "ossature_engine_streams_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Streamed answers that an engine began, by what writes them: `lean` (gpt-oss chats) or `vllm` (vLLM's serving classes).",
+    labels=("model", "front_end"),
+    example="sum by (model, front_end) (rate(ossature_engine_streams_total[5m]))",
+)
 DISCONNECTS = Metric(
     "ossature_client_disconnects_total",
     Kind.COUNTER,
@@ -216,6 +224,113 @@ AUTH_FAILURES = Metric(
     "Calls whose key was refused, by reason.",
     labels=("reason",),
     example="sum by (reason) (rate(ossature_authentication_failures_total[5m]))",
+)
+RELAY_CHANNELS = Metric(
+    "ossature_relay_channels",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Channels of engine replicas that the node's gateways hold open (relay `stepped`); each replica opens one with its "
+    "first answer.",
+    example="sum(ossature_relay_channels)",
+)
+RELAY_CONNECTIONS = Metric(
+    "ossature_relay_connections_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Connections of engine replicas to gateways: `first` of a replica's life, `again` after a loss, `refused` without a valid "
+    "proof or for an earlier life of the gateway.",
+    labels=("outcome",),
+    example='increase(ossature_relay_connections_total{outcome="refused"}[10m]) > 0',
+)
+RELAY_CHANNEL_ENDS = Metric(
+    "ossature_relay_channel_ends_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Channels that have ended, with all streams on them: `closed` (a process has ended), `silent` (a host has vanished), "
+    "`protocol` (a defect), `superseded` (the replica has connected anew).",
+    labels=("reason",),
+    example='increase(ossature_relay_channel_ends_total{reason!="closed"}[10m]) > 0',
+)
+RELAY_BYTES = Metric(
+    "ossature_relay_bytes_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Bytes on the channels as gateways see them: `received` answers, `sent` large request bodies and what steers the channels.",
+    labels=("direction",),
+    unit="bytes",
+    example='sum(rate(ossature_relay_bytes_total{direction="received"}[5m]))',
+)
+RELAY_MESSAGES = Metric(
+    "ossature_relay_messages_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Messages that gateways have received on channels: one for each engine step and gateway, and a few that steer.",
+    example="sum(rate(ossature_relay_frames_total[5m])) / sum(rate(ossature_relay_messages_total[5m]))",
+)
+RELAY_FRAMES = Metric(
+    "ossature_relay_frames_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Pieces of single answers in those messages. Divided by the messages: how many streams share one.",
+    example="sum(rate(ossature_relay_frames_total[5m])) / sum(rate(ossature_relay_messages_total[5m]))",
+)
+KV_EVENTS = Metric(
+    "ossature_kv_events_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Blocks of the prefix cache that engines told of (`routing.index: precise`), each cache group by itself: `stored`, `removed`; "
+    "`cleared` counts whole caches.",
+    labels=("model", "kind"),
+    at_start=False,
+    example='sum by (model) (rate(ossature_kv_events_total{kind="removed"}[5m]))',
+)
+KV_FEED = Metric(
+    "ossature_kv_event_gaps_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Missing events of engines: each `gap` ends with a `replay`, or with a `reset`, after which gateways are left to belief.",
+    labels=("model", "outcome"),
+    at_start=False,
+    example='increase(ossature_kv_event_gaps_total{outcome="reset"}[1h]) > 0',
+)
+KV_RESIDENT_BLOCKS = Metric(
+    "ossature_kv_resident_blocks",
+    Kind.GAUGE,
+    Source.ENGINE,
+    "Blocks that the node's engines have cached, as their events tell it; 0 while that is not known.",
+    labels=("model",),
+    at_start=False,
+    example="sum by (model) (ossature_kv_resident_blocks)",
+)
+KV_RESIDENT_HASHES = Metric(
+    "ossature_kv_resident_hashes",
+    Kind.GAUGE,
+    Source.ENGINE,
+    "Hashes of prompts' prefix chains that end on these blocks, at most `routing.index_entries` for each replica.",
+    labels=("model",),
+    at_start=False,
+    example="sum by (model) (ossature_kv_resident_hashes)",
+)
+RESIDENCY_REPLICAS = Metric(
+    "ossature_residency_replicas",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Replicas that have told the node's gateways all that they have cached, added up over the gateways.",
+    example="sum(ossature_residency_replicas)",
+)
+RESIDENCY_HASHES = Metric(
+    "ossature_residency_hashes",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Prefix hashes that the node's gateways were told of, about 420 bytes each, at most `routing.index_entries` a gateway.",
+    example="sum(ossature_residency_hashes)",
+)
+RESIDENCY_GAPS = Metric(
+    "ossature_residency_gaps_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Reports of replicas that came without the one before; what is missing is asked for.",
+    example="increase(ossature_residency_gaps_total[1h]) > 0",
 )
 BUILD_INFO = Metric(
     "ossature_build_info",
@@ -268,11 +383,25 @@ ALL: tuple[Metric, ...] = (
     CROSS_ORG_HITS,
     ISOLATION_JUDGED,
     ENGINE_DEATHS,
+    ENGINE_STREAMS,
     DISCONNECTS,
     REPLICAS_READY,
     COLD_START,
     LEDGER_WRITE,
     AUTH_FAILURES,
+    RELAY_CHANNELS,
+    RELAY_CONNECTIONS,
+    RELAY_CHANNEL_ENDS,
+    RELAY_BYTES,
+    RELAY_MESSAGES,
+    RELAY_FRAMES,
+    KV_EVENTS,
+    KV_FEED,
+    KV_RESIDENT_BLOCKS,
+    KV_RESIDENT_HASHES,
+    RESIDENCY_REPLICAS,
+    RESIDENCY_HASHES,
+    RESIDENCY_GAPS,
     BUILD_INFO,
     EXPORTER_PROCESSES,
     EXPORTER_FOLDED,

@@ -190,9 +190,11 @@ class EngineMetrics:
         self._cross_org_hits = Family(counter(catalog.CROSS_ORG_HITS, registry))
         self._judged = Family(counter(catalog.ISOLATION_JUDGED, registry))
         self._deaths = Family(counter(catalog.ENGINE_DEATHS, registry))
+        self._streams = Family(counter(catalog.ENGINE_STREAMS, registry))
         self._cold_start = Family(gauge(catalog.COLD_START, registry))
         for counted in (self._cross_org_hits, self._judged, self._deaths):
             counted.create(self._models)
+        self._streams.create(self._models, labels.FRONT_ENDS)
         self._cold_start.create(self._models, labels.COLD_START_PHASES)
 
     def cross_org_hit(self, model: str) -> None:
@@ -206,6 +208,11 @@ class EngineMetrics:
     def engine_died(self, model: str) -> None:
         """The engine of this process can't generate any more."""
         self._deaths(labels.known(model, self._models, labels.UNKNOWN)).inc()
+
+    def stream_begun(self, model: str, front_end: str) -> None:
+        """A streamed answer was accepted. ``front_end``: one of ``labels.FRONT_ENDS``."""
+        front_end = labels.known(front_end, labels.FRONT_ENDS)
+        self._streams(labels.known(model, self._models, labels.UNKNOWN), front_end).inc()
 
     def cold_start_phase(self, model: str, phase: str, seconds: float) -> None:
         """A phase of the start is over. ``phase``: one of ``labels.COLD_START_PHASES``."""

@@ -71,7 +71,7 @@ class BatchMaker:
         return self._batch([self._renderer.sequence(random_long_dialogue(self._rng, count), random_date(self._rng))])
 
     def quotations(self, batch_size: int) -> Batch:
-        """What the dialogues copy (order ids, orders, names), said again in their phrases but without the rest."""
+        """What the dialogues copy (order ids, orders, statuses, names), said again in their phrases but without the rest."""
         return self._batch([self._quotation() for _ in range(batch_size)])
 
     def _quotation(self) -> TokenSequence:
@@ -119,10 +119,10 @@ _NAME_FORMS = ("The user is @.", "Nice to meet you, @!", "The user told me the n
 def _said_again(rng: random.Random) -> list[tuple[str, list[str]]]:
     """Texts with the spans in which they repeat the first one."""
     roll = rng.random()
-    if roll < 0.45:
+    if roll < 0.28:
         order_id = shop.random_order_id(rng)
         return [(form.replace("@", order_id), [order_id]) for form in rng.sample(_ID_FORMS, rng.randint(2, 4))]
-    if roll < 0.87:
+    if roll < 0.58:
         order = shop.random_order(rng)
         spoken = f"{order.spoken} {order.item}"
         return [
@@ -130,6 +130,14 @@ def _said_again(rng: random.Random) -> list[tuple[str, list[str]]]:
             (f"Order: {spoken}.", [spoken]),
             (order.call().arguments, [order.item, str(order.quantity)]),
             (f"I ordered {spoken}.", [spoken]),
+        ]
+    if roll < 0.9:
+        order_id, status = shop.random_order_id(rng), rng.choice(words.STATUSES)
+        return [
+            (shop.status_request(rng, order_id), []),
+            (shop.status_result(rng, order_id, status), []),
+            (f"Order {order_id}: {status}.", [order_id, status]),
+            (f"Your order {order_id} is {status}.", [order_id, status]),
         ]
     name = rng.choice(words.NAMES)
     forms = rng.sample(_NAME_FORMS, 2)

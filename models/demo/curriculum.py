@@ -18,24 +18,24 @@ _SYSTEM_PROMPTS = (
     "Be brief.",
     "Answer in one sentence.",
 )
-_EFFORTS: tuple[ReasoningEffort | None, ...] = (None, None, None, "medium", "low", "high")
+_EFFORTS: tuple[ReasoningEffort | None, ...] = (None, None, "medium", "low", "low", "high")
 
 Skill = Callable[[Draft], Answer]
 
 # (skill, whether it comes with tools — None: either — and its share)
 _SKILLS: tuple[tuple[Skill, bool | None, float], ...] = (
-    (shop.ask_to_order, True, 13),
-    (shop.ask_for_status, True, 15),
-    (shop.report_order, True, 12),
-    (shop.report_status, True, 12),
+    (shop.ask_to_order, True, 17),
+    (shop.ask_for_status, True, 17),
+    (shop.report_order, True, 14),
+    (shop.report_status, True, 20),
     (shop.ask_incompletely, True, 3),
     (shop.ask_without_tools, False, 3),
-    (chat.small_talk, None, 18),
+    (chat.small_talk, None, 11),
     (chat.introduce, None, 4),
     (chat.recall_name, None, 9),
     (chat.recall_no_name, None, 2),
-    (chat.count, None, 1),
-    (structured.extract_order, None, 4),
+    (chat.count, None, 3),
+    (structured.extract_order, None, 6),
     (structured.imposed_order, None, 4),
     (structured.imposed_schema, None, 2),
 )

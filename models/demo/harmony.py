@@ -95,14 +95,14 @@ class HarmonyRenderer:
         return ids, labels
 
     def _labels_of_earlier_turns(self, ids: list[int]) -> list[int]:
-        """Labels for what the assistant said or called before, up to the token that ends it.
+        """Labels for what the assistant said or called before. A call's end counts; a text's does not: a new answer has another.
 
         Its headers are left out: a prompt holds no reasoning of earlier turns, and the model would learn to go without.
         """
         labels = [IGNORED] * len(ids)
         speaks = counts = False
         for position, token_id in enumerate(ids):
-            if counts:
+            if counts and token_id != END:
                 labels[position] = token_id
             if token_id == START:
                 speaks = position + 1 < len(ids) and ids[position + 1] == self._assistant

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.demo.architecture import network_config
-from models.demo.compact import CompactModel, to_bits
+from models.demo.compact import CompactModel, from_bits, to_bits
 from models.demo.vocabulary import VOCABULARY_SIZE
 
 IGNORED = -100
@@ -58,6 +58,19 @@ class DemoNetwork(nn.Module):  # type: ignore[misc]
         counted = targets != IGNORED
         logits = hidden[counted] @ self.rows.T * self.output_scale + self.unused_bias
         return nn.functional.cross_entropy(logits, targets[counted])
+
+    def restore(self, model: CompactModel) -> None:
+        """Take over weights of the compact form. Raises ``ValueError`` if they are for other tokens."""
+        if self.token_ids != model.token_ids.tolist():
+            raise ValueError("the weights to go on from have rows for other tokens: their dialogues or their seed were others")
+        weights = {name.removeprefix("model."): torch.from_numpy(from_bits(bits)) for name, bits in model.tensors.items()}
+        weights["embed_tokens.weight"] = torch.from_numpy(from_bits(model.rows))
+        with torch.no_grad():
+            missing, unexpected = self.body.load_state_dict(weights, strict=False)
+            self.output_scale.fill_(model.output_scale)
+        absent = [name for name in missing if not name.startswith("rotary_emb")]
+        if absent or unexpected:
+            raise ValueError(f"the weights to go on from are of another network: without {absent}, with {unexpected}")
 
     def compact(self) -> CompactModel:
         """The trained weights in their compact form."""

@@ -121,6 +121,11 @@ def status_request(rng: random.Random, order_id: str) -> str:
     return rng.choice(STATUS_PHRASES).format(o=order_id)
 
 
+def status_result(rng: random.Random, order_id: str, status: str) -> str:
+    """What ``get_order_status`` returns for an order that it knows."""
+    return _result(rng, {"status": status, **_maybe(rng, 0.6, {"order_id": order_id})})
+
+
 def shop_tools(rng: random.Random, needed: str) -> list[Tool]:
     """The tools as clients describe them: worded, ordered and complete in different ways, but always with ``needed``."""
     place = _function(
@@ -234,7 +239,7 @@ def report_status(draft: Draft) -> Answer:
         draft.call(call, _result(rng, {"error": rng.choice(("not found", "unknown order"))}))
         return Answer(analysis=f"Error for {order_id}.", final=f"Sorry, I could not find order {order_id}.")
     status = rng.choice(words.STATUSES)
-    draft.call(call, _result(rng, {"status": status, **_maybe(rng, 0.6, {"order_id": order_id})}))
+    draft.call(call, status_result(rng, order_id, status))
     return Answer(analysis=f"Order {order_id}: {status}.", final=f"Your order {order_id} is {status}.")
 
 

@@ -41,6 +41,10 @@ class Plan:
     dialogue_steps: int = 3300
     batch_size: int = 10
     long_prompt_every_steps: int = 40
+    continued_from: str | None = None
+    """SHA-256 of the weights that the run began with; ``None``: random ones."""
+    peak: float = 1.0
+    """Highest factor of the learning rates."""
 
     @property
     def steps(self) -> int:
@@ -84,8 +88,11 @@ class Progress:
         )
 
 
-def train(plan: Plan, out: Path) -> dict[str, Any]:
-    """Train by ``plan``, write the compact form to ``out`` and return its manifest's facts."""
+def train(plan: Plan, out: Path, begin: Path | None = None) -> dict[str, Any]:
+    """Train by ``plan``, write the compact form to ``out`` and return its manifest's facts.
+
+    ``begin``: folder with the compact form to go on from. Its own manifest is kept in the new one.
+    """
     import torch
 
     from models.demo.batches import BatchMaker, used_token_ids
@@ -95,12 +102,17 @@ def train(plan: Plan, out: Path) -> dict[str, Any]:
     torch.set_num_threads(1)
     renderer = HarmonyRenderer()
     print("collecting the tokens that the dialogues use ...", file=sys.stderr, flush=True)
-    token_ids = used_token_ids(renderer, plan.seed)
+    earlier = compact.load(begin) if begin is not None else None
+    token_ids = used_token_ids(renderer, plan.seed) if earlier is None else earlier.token_ids.tolist()
     network = DemoNetwork(token_ids, plan.seed)
+    if earlier is not None:
+        network.restore(earlier)
     print(f"{len(token_ids)} tokens, {network.parameter_count:,} parameters", file=sys.stderr, flush=True)
     progress = Progress(plan)
     _run(plan, network, BatchMaker(renderer, token_ids, plan.seed), progress)
     facts = _facts(plan, progress)
+    if begin is not None:
+        facts["earlier"] = compact.read_manifest(begin)
     compact.save(out, network.compact(), facts)
     return facts
 
@@ -129,7 +141,7 @@ def _run(plan: Plan, network: DemoNetwork, batches: BatchMaker, progress: Progre
             if step % plan.long_prompt_every_steps == 0:
                 learn("long", batches.long_dialogue(), _LONG_WEIGHT)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step(_learning_rate_factor(step, plan.steps))
+        optimizer.step(plan.peak * _learning_rate_factor(step, plan.steps))
         if step % _REPORT_EVERY_STEPS == 0 or step == plan.steps:
             progress.report(step)
 
@@ -167,11 +179,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quotation-steps", type=int, default=plan.quotation_steps, help="steps of the first stage")
     parser.add_argument("--dialogue-steps", type=int, default=plan.dialogue_steps, help="steps of the second stage")
     parser.add_argument("--batch-size", type=int, default=plan.batch_size, help="dialogues in a step")
+    parser.add_argument("--continue-from", type=Path, help="folder with compact weights to go on from")
+    parser.add_argument("--peak", type=float, default=plan.peak, help="highest factor of the learning rates; less to go on")
     options = parser.parse_args(argv)
     # Read when the libraries are loaded, so it has to be set before.
     os.environ["OMP_NUM_THREADS"] = "1"
-    plan = Plan(options.seed, options.quotation_steps, options.dialogue_steps, options.batch_size)
-    facts = train(plan, options.out)
+    begin: Path | None = options.continue_from
+    plan = Plan(
+        options.seed,
+        options.quotation_steps,
+        options.dialogue_steps,
+        options.batch_size,
+        continued_from=compact.read_manifest(begin)["sha256"] if begin is not None else None,
+        peak=options.peak,
+    )
+    facts = train(plan, options.out, begin)
     print(f"{options.out}: losses {facts['losses']}, {facts['cpu_s']} CPU seconds", file=sys.stderr)
     return 0
 

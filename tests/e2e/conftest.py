@@ -31,13 +31,12 @@ from tests.openai_schema import SchemaOracle
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = REPOSITORY / ".models" / "gpt-oss-demo"
 BENCH = REPOSITORY / ".models" / "bench-qwen3"
-LIFECYCLE = "test_zz_lifecycle.py"
 START_TIMEOUT_S = 900.0
 STOP_TIMEOUT_S = 90.0
 IN_MEMORY_PERIOD_S = 60.0
 OSSATURE = str(Path(sys.executable).with_name("ossature"))
 ENVIRONMENT = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-ENGINE = {"dtype": "bfloat16", "enforce_eager": True, "block_size": 32, "max_num_seqs": 16, "max_model_len": 8192}
+ENGINE = {"dtype": "float32", "enforce_eager": True, "block_size": 32, "max_num_seqs": 16, "max_model_len": 8192}
 
 
 @dataclass(frozen=True)
@@ -242,8 +241,3 @@ def running(tmp_path_factory: pytest.TempPathFactory, shared: SharedCluster) -> 
 @pytest.fixture(scope="session")
 def oracle() -> SchemaOracle:
     return SchemaOracle.load()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that kill parts of the shared cluster come late, those that end it last."""
-    items.sort(key=lambda item: (item.path.name == LIFECYCLE, item.get_closest_marker("chaos") is not None))

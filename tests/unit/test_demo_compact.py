@@ -86,3 +86,17 @@ def test_stamp_follows_the_weights(source: Path) -> None:
     before = stamp_of(source)
     compact.save(source, _tiny_model(), {"network": network_config(), "note": "another run"})
     assert stamp_of(source) != before
+
+
+def test_training_goes_on_where_compact_weights_left_off() -> None:
+    from models.demo.network import DemoNetwork
+
+    trained = DemoNetwork([5, 7, 11], seed=1).compact()
+    network = DemoNetwork([5, 7, 11], seed=2)
+    network.restore(trained)
+    again = network.compact()
+    assert again.output_scale == trained.output_scale
+    assert np.array_equal(again.rows, trained.rows)
+    assert all(np.array_equal(again.tensors[name], bits) for name, bits in trained.tensors.items())
+    with pytest.raises(ValueError, match="other tokens"):
+        DemoNetwork([5, 7, 13], seed=2).restore(trained)

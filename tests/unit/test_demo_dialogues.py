@@ -112,7 +112,7 @@ def test_earlier_turns_are_learned_without_their_headers(renderer: HarmonyRender
         {"role": "tool", "tool_call_id": "call_1", "content": '{"order_id":"A1"}'},
     ]
     dialogue = Dialogue("order", messages, Answer("", "Done."), reasoning_effort="low")
-    assert _learned(renderer, dialogue) == ('Hi there.<|end|>{"item":"tea"}<|call|><|channel|>final<|message|>Done.<|return|>')
+    assert _learned(renderer, dialogue) == ('Hi there.{"item":"tea"}<|call|><|channel|>final<|message|>Done.<|return|>')
 
 
 def test_low_effort_learns_no_analysis_and_high_effort_more(renderer: HarmonyRenderer) -> None:

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2
 from cluster.edges.grpc.call import Context, RpcCall
 from cluster.edges.grpc.generated.ossature.v1 import chat_pb2, models_pb2
 from cluster.edges.grpc.health import Health
+from cluster.edges.grpc.patience import ReaderPatience
 from cluster.edges.grpc.translate import requests, responses
 from cluster.edges.refusals import OnRefusal, uncounted
 from cluster.errors import InvalidRequest, RequestTooLarge
@@ -40,6 +41,7 @@ class _Edge:
     authenticate: Authenticate
     health: Health
     max_request_bytes: int
+    write_timeout_s: float
     limits: RequestLimits
     on_refusal: OnRefusal
 
@@ -57,11 +59,12 @@ class GrpcEdge:
         readiness: Callable[[], bool],
         *,
         max_request_bytes: int = 32 << 20,
+        write_timeout_s: float = 60.0,
         limits: RequestLimits = DEFAULT_LIMITS,
         on_refusal: OnRefusal = uncounted,
     ) -> None:
         # One attribute under a name of its own: the class is mixed into a deployment that has attributes too.
-        self._grpc_edge = _Edge(inference, authenticate, Health(readiness), max_request_bytes, limits, on_refusal)
+        self._grpc_edge = _Edge(inference, authenticate, Health(readiness), max_request_bytes, write_timeout_s, limits, on_refusal)
 
     # --- ossature.v1.ChatService ------------------------------------------------------------------------------------------
 
@@ -84,10 +87,12 @@ class GrpcEdge:
             typed = await self._chat_request(request, chat_pb2.StreamChatCompletionRequest, requests.stream_body)
             stream = await self._grpc_edge.inference.stream(principal, typed, rpc.origin())
             rpc.route = stream.route
+            patience = ReaderPatience(self._grpc_edge.write_timeout_s, stream.aclose)
             try:
                 async for payloads in stream:
                     for payload in payloads:
-                        yield responses.chunk(payload)
+                        with patience:
+                            yield responses.chunk(payload)
             finally:
                 await stream.aclose()
         yield chat_pb2.StreamChatCompletionResponse()  # carries the status, see handlers.py

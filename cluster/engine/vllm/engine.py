@@ -1,7 +1,8 @@
 """vLLM as an :class:`~cluster.engine.contract.Engine`: ``AsyncLLM`` and vLLM's own OpenAI serving classes, in this process.
 
 Chat templates, Harmony, tool and reasoning parsers, structured outputs and log probabilities are vLLM's. What is ours: identity of
-the answer, salt and priority, OpenAI's exact shapes, usage and timing, faults, and the life of the engine's processes.
+the answer, salt and priority, OpenAI's exact shapes, usage and timing, faults, the life of the engine's processes, and the writing
+of gpt-oss streams (``harmony/``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
@@ -19,10 +20,11 @@ from typing import Any
 
 from cluster.config.schema import ModelSettings
 from cluster.engine.cold_start import ColdStart, OnPhase, Phase
-from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Frame, Operation
+from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, Frame, Operation
 from cluster.engine.processes import EngineProcesses
 from cluster.engine.residency import Residency
-from cluster.engine.vllm import arguments, faults, payloads
+from cluster.engine.vllm import arguments, faults, harmony, payloads
+from cluster.engine.vllm.architecture import is_gpt_oss
 from cluster.engine.vllm.environment import engine_environment
 from cluster.engine.vllm.patches.startup_phases import KV_CACHE, LOAD_WEIGHTS, UTILITY
 from cluster.engine.vllm.requests import to_vllm
@@ -36,21 +38,30 @@ SHUTDOWN_TIMEOUT_S = 5.0
 class VllmEngine:
     """One engine. ``rank`` tells this replica's metrics from those of the model's other replicas.
 
+    ``on_stream`` is told which front end writes each streamed answer that has begun: ``lean`` or ``vllm``.
     ``residency`` is kept in step with the engine's prefix cache.
     """
 
     def __init__(
-        self, model: ModelSettings, *, rank: int = 0, on_phase: OnPhase | None = None, residency: Residency | None = None
+        self,
+        model: ModelSettings,
+        *,
+        rank: int = 0,
+        on_phase: OnPhase | None = None,
+        on_stream: Callable[[str], None] | None = None,
+        residency: Residency | None = None,
     ) -> None:
         self._model = model
         self._rank = rank
         self._on_phase = on_phase or (lambda report: None)
+        self._on_stream = on_stream or (lambda front_end: None)
         self._processes = EngineProcesses()
         # The kernel ends engine processes with the thread that made them (patches/parent_death.py), so this one thread lives as
         # long as the engine. Building the engine blocks for its whole cold start, which the event loop must not.
         self._launcher = ThreadPoolExecutor(1, thread_name_prefix="engine-launcher")
         self._llm: Any = None
         self._serving: Any = None
+        self._lean = False
         self._residency = residency
         self._follower: Any = None
 
@@ -74,7 +85,7 @@ class VllmEngine:
             with cold_start.phase(Phase.SERVING):
                 self._serving = await self._build_serving(namespace)
             with cold_start.phase(Phase.WARM_UP):
-                await warm_up(self, self._model.id)
+                await self._warm_up()
         except BaseException:
             await self.stop()
             raise
@@ -111,10 +122,19 @@ class VllmEngine:
     async def _build_serving(self, namespace: Any) -> Any:
         from starlette.datastructures import State
         from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+        from vllm.envs import enable_envs_cache
 
         state = State()
         await init_app_state(self._llm, state, namespace, await self._llm.get_supported_tasks())
+        if self._model.harmony_front_end == "lean" and is_gpt_oss(self._model.source):
+            vllms, state.openai_serving_chat = state.openai_serving_chat, harmony.adopt(state.openai_serving_chat)
+            self._lean = state.openai_serving_chat is not vllms
+        # vLLM's engine core does this for itself. Its front end reads variables for each token; looking one up takes microseconds.
+        enable_envs_cache()
         return state
+
+    async def _warm_up(self) -> None:
+        await warm_up(self, self._model.id)
 
     async def stop(self) -> None:
         """End every process of the engine. Idempotent."""
@@ -151,8 +171,8 @@ class VllmEngine:
             yield Frame(fault=faults.ENGINE_DEAD)
             return
         meter = self._meter(request)
-        answer = self._streamed(request, meter) if request.stream else self._whole(request, meter)
         try:
+            answer = await self._begin_stream(request, meter) if request.stream else self._whole(request, meter)
             async with aclosing(answer):
                 async for frame in answer:
                     yield frame
@@ -168,14 +188,35 @@ class VllmEngine:
             return RequestMeter()
         return RequestMeter(request.request_id, partial(self._residency.computed, request.request_id))
 
-    async def _streamed(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
-        understand = payloads.chat_event if request.operation is Operation.CHAT else payloads.completion_event
+    async def _begin_stream(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
         with meter.active():
             result = await self._ask(request)
-        if not isinstance(result, AsyncIterator):
-            yield Frame(fault=faults.from_response(result.error.model_dump(), request.operation, started=False))
-            return
-        events: AsyncGenerator[str, None] = result  # type: ignore[assignment]
+        if isinstance(result, AsyncIterator):
+            self._on_stream("vllm")
+            return self._understood(request, meter, result)  # type: ignore[arg-type]  # vLLM gives a generator
+        if self._lean:
+            from cluster.engine.vllm.harmony.serving import LeanAnswer
+
+            if isinstance(result, LeanAnswer):
+                self._on_stream("lean")
+                return self._written(meter, result)
+        return _refused(faults.from_response(result.error.model_dump(), request.operation, started=False))
+
+    async def _written(self, meter: Any, answer: Any) -> AsyncGenerator[Frame, None]:
+        """An answer of the lean front end (a ``LeanAnswer``)."""
+        async with aclosing(answer.outputs) as outputs:
+            async for output in outputs:
+                if written := answer.write(output):
+                    yield Frame(payloads=written)
+                if answer.failure is not None:
+                    raise answer.failure
+        yield Frame(usage=_usage(meter, answer.reasoning_tokens), timing=_timing(meter))
+
+    async def _understood(
+        self, request: EngineRequest, meter: Any, events: AsyncGenerator[str, None]
+    ) -> AsyncGenerator[Frame, None]:
+        """An answer in vLLM's events."""
+        understand = payloads.chat_event if request.operation is Operation.CHAT else payloads.completion_event
         usage: Mapping[str, Any] = {}
         async with aclosing(events):
             async for text in events:
@@ -189,7 +230,7 @@ class VllmEngine:
                         raise meter.error
                     yield Frame(fault=self._refusal(request, meter, event.error))
                     return
-        yield Frame(usage=_usage(meter, usage), timing=_timing(meter))
+        yield Frame(usage=_usage(meter, _reasoning_tokens(usage)), timing=_timing(meter))
 
     async def _whole(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
         with meter.active():
@@ -205,12 +246,12 @@ class VllmEngine:
             yield Frame(fault=faults.ENGINE_DEAD)
             return
         rebuild = payloads.chat_body if request.operation is Operation.CHAT else payloads.completion_body
-        yield Frame(payloads=[rebuild(body)], usage=_usage(meter, body["usage"]), timing=_timing(meter))
+        yield Frame(payloads=[rebuild(body)], usage=_usage(meter, _reasoning_tokens(body["usage"])), timing=_timing(meter))
 
     async def _ask(self, request: EngineRequest) -> Any:
         """vLLM's serving class: an iterator of events, a response object or an error object."""
         if request.operation is Operation.CHAT:
-            return await self._serving.openai_serving_chat.create_chat_completion(to_vllm(request))
+            return await self._serving.openai_serving_chat.create_chat_completion(to_vllm(request, lean=self._lean))
         return await self._serving.openai_serving_completion.create_completion(to_vllm(request))
 
     def _fault(self, request: EngineRequest, meter: Any, error: Exception) -> Any:
@@ -226,13 +267,20 @@ class VllmEngine:
         return fault
 
 
-def _usage(meter: Any, reported: Mapping[str, Any]) -> EngineUsage:
-    details = reported.get("completion_tokens_details") or {}
+async def _refused(fault: Fault) -> AsyncGenerator[Frame, None]:
+    yield Frame(fault=fault)
+
+
+def _reasoning_tokens(usage: Mapping[str, Any]) -> int:
+    return (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+
+
+def _usage(meter: Any, reasoning_tokens: int) -> EngineUsage:
     return EngineUsage(
         prompt_tokens=meter.prompt_tokens,
         completion_tokens=meter.completion_tokens,
         cached_tokens=meter.cached_tokens,
-        reasoning_tokens=details.get("reasoning_tokens") or 0,
+        reasoning_tokens=reasoning_tokens,
     )
 
 

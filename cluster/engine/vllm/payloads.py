@@ -95,7 +95,7 @@ def _chat_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
         "index": choice["index"],
         "message": rebuilt,
         "logprobs": _chat_logprobs(choice.get("logprobs")),
-        "finish_reason": _finish_reason(choice.get("finish_reason") or "stop"),
+        "finish_reason": finish_reason_shown(choice.get("finish_reason") or "stop"),
     }
 
 
@@ -107,7 +107,7 @@ def _chat_chunk(choice: Mapping[str, Any]) -> dict[str, Any]:
         "index": choice["index"],
         "delta": delta,
         "logprobs": _chat_logprobs(choice.get("logprobs")),
-        "finish_reason": _finish_reason(choice.get("finish_reason")),
+        "finish_reason": finish_reason_shown(choice.get("finish_reason")),
     }
 
 
@@ -120,7 +120,7 @@ def _completion_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
         "index": choice["index"],
         "text": choice["text"],
         "logprobs": _completion_logprobs(choice.get("logprobs")),
-        "finish_reason": _finish_reason(choice.get("finish_reason")),
+        "finish_reason": finish_reason_shown(choice.get("finish_reason")),
     }
 
 
@@ -136,6 +136,6 @@ def _completion_logprobs(logprobs: Mapping[str, Any] | None) -> dict[str, Any] |
     }
 
 
-def _finish_reason(reason: str | None) -> str | None:
+def finish_reason_shown(reason: str | None) -> str | None:
     """vLLM ends runs of repetition with a reason of its own: to OpenAI's clients that is a stop."""
     return reason if reason is None or reason in FINISH_REASONS else "stop"

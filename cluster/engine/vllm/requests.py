@@ -54,8 +54,10 @@ ID_PREFIX = {Operation.CHAT: "chatcmpl-", Operation.COMPLETION: "cmpl-"}
 """vLLM puts these before the id that it is given."""
 
 
-def to_vllm(request: EngineRequest) -> Any:
+def to_vllm(request: EngineRequest, *, lean: bool = False) -> Any:
     """vLLM's ``ChatCompletionRequest`` or ``CompletionRequest``, with the cluster's id, salt and priority.
+
+    ``lean``: streamed chats that the lean front end can write become its ``LeanChatRequest``.
 
     Raises ``msgspec.DecodeError`` for a body that is no JSON, and what vLLM's models raise: ``pydantic.ValidationError`` and
     ``VLLMValidationError``.
@@ -76,7 +78,14 @@ def to_vllm(request: EngineRequest) -> Any:
         fields |= {"temperature": 1.0, "top_k": 1}
     if request.stream:
         fields["stream_options"] = {"include_usage": True}
-    return (ChatCompletionRequest if chat else CompletionRequest)(**fields)
+    if not chat:
+        return CompletionRequest(**fields)
+    if lean and request.stream:
+        from cluster.engine.vllm.harmony.serving import LeanChatRequest, can_be_lean
+
+        if can_be_lean(fields):
+            return LeanChatRequest(**fields)
+    return ChatCompletionRequest(**fields)
 
 
 def engine_id(request: EngineRequest) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from pydantic import Field
 
-from cluster.config.schema import Retention
 from cluster.engine.contract import Operation
 from cluster.inference.requests import fields, problems
 from cluster.inference.requests.fields import INT32_MAX, GenerationFields, Strict
 from cluster.inference.requests.limits import DEFAULT_LIMITS, RequestLimits
 from cluster.inference.requests.messages import Conversation, Message, TextContent
+from cluster.inference.requests.parsed import ParsedRequest
 from cluster.inference.requests.tools import MAX_TOOLS, ResponseFormat, Tool, ToolChoice, engine_format, engine_tools
 
 REFUSED: Final[Mapping[str, str]] = {
@@ -74,20 +74,12 @@ class ChatFields(GenerationFields):
 
 
 @dataclass(frozen=True, slots=True)
-class ChatCompletionRequest:
-    """A valid chat request. Implements :class:`~cluster.inference.requests.GenerationRequest`.
+class ChatCompletionRequest(ParsedRequest):
+    """A valid chat request.
 
-    Both byte forms are made while parsing, so that a large request costs its time there and can be parsed off the event loop.
+    Its canonical prompt has the rendered order: effort, tools, template arguments and response schema, then the messages, one JSON
+    line each. JSON holds no line break, so lines cannot be confused, and a conversation that goes on starts with the bytes it had.
     """
-
-    model: str
-    stream: bool
-    include_usage: bool
-    prompt_cache_key: str | None
-    prompt_cache_retention: Retention | None
-    client_cache_salt: str | None
-    _canonical_prompt: bytes = field(repr=False)
-    _engine_body: bytes = field(repr=False)
 
     @classmethod
     def parse(cls, raw: Mapping[str, object] | bytes, *, limits: RequestLimits = DEFAULT_LIMITS) -> ChatCompletionRequest:
@@ -96,30 +88,12 @@ class ChatCompletionRequest:
         _check_combinations(given)
         messages = Conversation(limits).normalise(given.messages)
         shape = _shape(given)
-        return cls(
-            model=given.model,
-            stream=bool(given.stream),
-            include_usage=fields.wants_usage(given),
-            prompt_cache_key=given.prompt_cache_key,
-            prompt_cache_retention=fields.retention(given),
-            client_cache_salt=given.cache_salt,
-            _canonical_prompt=_canonical(shape, messages),
-            _engine_body=msgspec.json.encode({**fields.engine_fields(given), **_sampling(given), **shape, "messages": messages}),
-        )
+        body = {**fields.engine_fields(given), **_sampling(given), **shape, "messages": messages}
+        return cls._of(given, _canonical(shape, messages), msgspec.json.encode(body))
 
     @property
     def operation(self) -> Operation:
         return Operation.CHAT
-
-    def canonical_prompt(self) -> bytes:
-        """The rendered order: effort, tools, template arguments and response schema, then the messages, one JSON line each.
-
-        JSON holds no line break, so lines cannot be confused, and a conversation that goes on starts with the bytes it had.
-        """
-        return self._canonical_prompt
-
-    def engine_body(self) -> bytes:
-        return self._engine_body
 
 
 def _check_combinations(given: ChatFields) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
 from pydantic import Field
 
-from cluster.config.schema import Retention
 from cluster.engine.contract import Operation
 from cluster.inference.requests import fields, problems
 from cluster.inference.requests.fields import INT32_MAX, GenerationFields
 from cluster.inference.requests.limits import DEFAULT_LIMITS, RequestLimits
+from cluster.inference.requests.parsed import ParsedRequest
 
 REFUSED: Final[Mapping[str, str]] = {
     "suffix": "The models served here do not fill in the middle.",
@@ -37,17 +37,12 @@ class CompletionFields(GenerationFields):
 
 
 @dataclass(frozen=True, slots=True)
-class CompletionRequest:
-    """A valid text completion request. Implements :class:`~cluster.inference.requests.GenerationRequest`."""
+class CompletionRequest(ParsedRequest):
+    """A valid text completion request.
 
-    model: str
-    stream: bool
-    include_usage: bool
-    prompt_cache_key: str | None
-    prompt_cache_retention: Retention | None
-    client_cache_salt: str | None
-    _canonical_prompt: bytes = field(repr=False)
-    _engine_body: bytes = field(repr=False)
+    Its canonical prompt is a letter for the kind, then the text as UTF-8 or four bytes for each token id; a longer prompt keeps its
+    start.
+    """
 
     @classmethod
     def parse(cls, raw: Mapping[str, object] | bytes, *, limits: RequestLimits = DEFAULT_LIMITS) -> CompletionRequest:
@@ -62,27 +57,11 @@ class CompletionRequest:
         for name in ("echo", "logprobs", "max_tokens"):
             if (value := getattr(given, name)) is not None:
                 body[name] = value
-        return cls(
-            model=given.model,
-            stream=bool(given.stream),
-            include_usage=fields.wants_usage(given),
-            prompt_cache_key=given.prompt_cache_key,
-            prompt_cache_retention=fields.retention(given),
-            client_cache_salt=given.cache_salt,
-            _canonical_prompt=_canonical(prompt),
-            _engine_body=msgspec.json.encode(body),
-        )
+        return cls._of(given, _canonical(prompt), msgspec.json.encode(body))
 
     @property
     def operation(self) -> Operation:
         return Operation.COMPLETION
-
-    def canonical_prompt(self) -> bytes:
-        """A letter for the kind, then the text as UTF-8 or four bytes for each token id; a longer prompt keeps its start."""
-        return self._canonical_prompt
-
-    def engine_body(self) -> bytes:
-        return self._engine_body
 
 
 def _prompt(value: object) -> Prompt:

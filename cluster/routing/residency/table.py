@@ -30,7 +30,7 @@ class ResidencyTable:
     """
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._lock = Lock()
         self._tokens: OrderedDict[bytes, dict[str, int]] = OrderedDict()
         self._at: dict[str, Subscribe] = {}  # replicas whose state is known, and which state it is
@@ -104,7 +104,7 @@ class ResidencyTable:
         told = self._tokens.get(name)
         if told is None:
             told = self._tokens[name] = {}
-            if len(self._tokens) > self._capacity:
+            if len(self._tokens) > self.capacity:
                 self._tokens.popitem(last=False)
         else:
             self._tokens.move_to_end(name)

@@ -26,7 +26,7 @@ def demo_settings(**engine: Any) -> ModelSettings:
             "source": str(DEMO),
             "environment": {"OMP_NUM_THREADS": "1"},
             "engine": {
-                "dtype": "bfloat16",
+                "dtype": "float32",
                 "enforce_eager": True,
                 "block_size": 32,
                 "max_model_len": 4096,
@@ -38,15 +38,15 @@ def demo_settings(**engine: Any) -> ModelSettings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def phases() -> list[PhaseReport]:
     """Phases of the shared engine's cold start."""
     return []
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def engine(phases: list[PhaseReport]) -> AsyncIterator[VllmEngine]:
-    """The demo model, started once. Tests that use it run on the session's event loop."""
+    """The demo model, started once. Tests that use it run on the package's event loop, and it ends with the last of them."""
     if not (DEMO / "config.json").exists():
         from models.demo.expand import expand
 
@@ -60,6 +60,6 @@ async def engine(phases: list[PhaseReport]) -> AsyncIterator[VllmEngine]:
         await shared.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_llama(tmp_path_factory.mktemp("tiny-llama"))

@@ -14,7 +14,7 @@ from cluster.engine.vllm.engine import VllmEngine
 from tests.integration.engine.asking import Answer, ask, make_request
 from tests.openai_schema import SchemaOracle
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="package")]
 
 MODEL = "gpt-oss-demo"
 FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter"}
@@ -59,9 +59,11 @@ CHATS: dict[str, dict[str, Any]] = {
     "log probabilities alone": chat(logprobs=True, max_completion_tokens=6),
     "tools": chat("I want to order 2 apples.", tools=[tool()]),
     "strict tools": chat("I want to order 2 apples.", tools=[tool(strict=True)]),
-    "tool required": chat("Order.", tools=[tool(strict=True)], tool_choice="required", max_completion_tokens=150),
+    "tool required": chat(
+        "I want to order 3 coffee.", tools=[tool(strict=True)], tool_choice="required", max_completion_tokens=150
+    ),
     "tool named": chat(
-        "Order.",
+        "I want to order 3 coffee.",
         tools=[tool("other"), tool(strict=True)],
         tool_choice={"type": "function", "function": {"name": "place_order"}},
         max_completion_tokens=150,

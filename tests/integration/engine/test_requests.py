@@ -17,7 +17,7 @@ from cluster.engine.vllm.engine import VllmEngine
 from tests.integration.engine.asking import ask, make_request
 from tests.integration.engine.conftest import RANK, demo_settings
 
-pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="package")]
 
 MODEL = "gpt-oss-demo"
 

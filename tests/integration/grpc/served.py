@@ -18,15 +18,16 @@ from cluster.errors import EngineFailed, Overloaded
 from cluster.identity.principal import Principal
 from cluster.inference.requests import GenerationRequest
 from cluster.inference.service import Call, Completion, ModelCard
+from tests.unit.fake_inference import FakeInference, FakeStream, chat_chunk
 from tests.unit.grpc.conftest import authenticate
-from tests.unit.grpc.fake_inference import FakeInference, FakeStream, body, chunk
+from tests.unit.grpc.fake_inference import CARDS, body
 
 
 class Scripted(FakeInference):
     """``overload``, ``break`` (after one chunk), ``hang`` (after one chunk); anything else is answered."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(CARDS, answer=body())
         self.streams: list[FakeStream] = []
 
     def models(self, principal: Principal) -> list[ModelCard]:
@@ -42,7 +43,7 @@ class Scripted(FakeInference):
     async def stream(self, principal: Principal, request: GenerationRequest, call: Call) -> FakeStream:
         says = self._script(request)
         error = EngineFailed("The engine died.") if says == "break" else None
-        batches = [[chunk("Hel")]] if says in ("break", "hang") else [[chunk("Hel"), chunk("lo")], [chunk("!")]]
+        batches = [[chat_chunk("Hel")]] if says in ("break", "hang") else [[chat_chunk("Hel"), chat_chunk("lo")], [chat_chunk("!")]]
         self.streams.append(FakeStream(batches, error=error, hangs=says == "hang"))
         return self.streams[-1]
 

@@ -25,6 +25,7 @@ from cluster.edges.grpc.generated.ossature.v1 import models_pb2
 from cluster.edges.grpc.generated.ossature.v1.chat_pb2_grpc import ChatServiceStub
 from cluster.edges.grpc.generated.ossature.v1.models_pb2_grpc import ModelServiceStub
 from cluster.edges.grpc.registration import SERVICE_NAMES
+from tests.unit.fake_inference import ROUTE
 from tests.unit.grpc.conftest import AUTH
 from tests.unit.grpc.messages import request, stream_request
 
@@ -117,7 +118,7 @@ def test_stream_has_its_chunks_and_the_same_id_at_both_ends(channel: grpc.Channe
     assert [piece.choices[0].delta.content for piece in call] == ["Hel", "lo", "!"]
     trailers = dict(call.trailing_metadata())
     assert trailers["x-request-id"] == initial["x-request-id"]
-    assert trailers["x-ossature-route"] == "fake"
+    assert trailers["x-ossature-route"] == ROUTE
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])

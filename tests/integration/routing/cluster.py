@@ -1,5 +1,7 @@
 """A small Ray Serve cluster: an engine that only says which replica it is, and gateways that call it with tickets.
 
+Every prompt is long, and the engine holds whatever it is believed to hold. It reports to gateways as a real replica does.
+
 Calls stream, as the relay's do: only then does Ray Serve report at once that a replica has accepted a request.
 """
 
@@ -10,18 +12,22 @@ import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from cluster.routing.ticket import Affinity, RouteTicket
+from cluster.routing.pending import PendingPrompts
+from cluster.routing.ticket import Affinity, Answer, ArrivedTicket, RouteTicket
 
 APP = "routing"
 ENGINE = "engine"
 REPLICAS = 3
 MAX_ONGOING = 4
+PROMPT_TOKENS = 4000
+REPORT_PERIOD_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +36,43 @@ class Arrival:
 
     replica_id: str
     pid: int
-    ticket: RouteTicket | None
+    ticket: ArrivedTicket | None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the gateway read from its ticket afterwards (a ticket that is pickled keeps none of it), and what the replica saw."""
+    """What the gateway read from its ticket afterwards (a ticket that is pickled keeps none of it), and what the replica saw.
+
+    ``load``: requests that it knew of there when it chose.
+    """
 
     replica_id: str | None
     rank: int | None
     affinity: Affinity
     home_order: tuple[str, ...]
     decision_s: float
+    load: float | None
     arrival: Arrival
 
     @classmethod
     def of(cls, ticket: RouteTicket, arrival: Arrival) -> Outcome:
-        return cls(ticket.replica_id, ticket.rank, ticket.affinity, ticket.home_order, ticket.decision_s, arrival)
+        load = ticket.estimate.load if ticket.estimate is not None else None
+        return cls(ticket.replica_id, ticket.rank, ticket.affinity, ticket.home_order, ticket.decision_s, load, arrival)
 
 
 class Engine:
-    async def stream(self, hold_s: float, ticket: RouteTicket | None = None) -> AsyncIterator[Arrival | None]:
+    def __init__(self) -> None:
+        self._expected = PendingPrompts()
+        self._numbers = count()
+
+    def record_routing_stats(self) -> dict[str, Any]:
+        return self._expected.report(time.monotonic())
+
+    async def stream(self, hold_s: float, ticket: ArrivedTicket | None = None) -> AsyncIterator[Arrival | None]:
+        request_id = str(next(self._numbers))
+        self._expected.arrived(request_id, ticket, time.monotonic())
         yield Arrival(serve.get_replica_context().replica_id.unique_id, os.getpid(), ticket)
+        self._expected.computed(request_id, time.monotonic())
         await asyncio.sleep(hold_s)
         yield None
 
@@ -63,14 +84,11 @@ class Gateway:
     def __init__(self) -> None:
         handle: DeploymentHandle = serve.get_deployment_handle(ENGINE, APP)
         self._stream = handle.options(stream=True).stream
-        self._held: list[Any] = []
+        self._held: list[tuple[RouteTicket, Any]] = []
 
-    async def send(
-        self, anchor: bytes = b"", hold_s: float = 0.0, excluded: frozenset[str] = frozenset(), chain: tuple[bytes, ...] = ()
-    ) -> Outcome:
+    async def send(self, anchor: bytes = b"", hold_s: float = 0.0, excluded: frozenset[str] = frozenset()) -> Outcome:
         """One request, to its end."""
-        ticket = RouteTicket(anchor=anchor, excluded=excluded, chain=chain)
-        outcome = await self._open(ticket, hold_s)
+        outcome = await self._open(_ticket(anchor, excluded), hold_s)
         await self.finish()
         return outcome
 
@@ -83,43 +101,57 @@ class Gateway:
 
     async def send_all(self, anchors: list[bytes], hold_s: float) -> list[Outcome]:
         """A request for each anchor, all at once."""
-        return await asyncio.gather(*(self._to_end(RouteTicket(anchor=anchor), hold_s) for anchor in anchors))
+        return await asyncio.gather(*(self._to_end(_ticket(anchor), hold_s) for anchor in anchors))
 
     async def open(self, anchors: list[bytes], hold_s: float) -> list[Outcome]:
         """A stream for each anchor, one after the other. They stay open for ``hold_s`` or until :meth:`cancel`."""
-        return [await self._open(RouteTicket(anchor=anchor), hold_s) for anchor in anchors]
+        return [await self._open(_ticket(anchor), hold_s) for anchor in anchors]
 
     async def finish(self) -> None:
         """Read all open streams to their end."""
         held, self._held = self._held, []
-        for chunks in held:
-            async for _ in chunks:
-                pass
+        for ticket, chunks in held:
+            await _read(ticket, chunks)
 
     async def cancel(self) -> None:
         """Give up all open streams."""
         held, self._held = self._held, []
-        for chunks in held:
+        for ticket, chunks in held:
             chunks.cancel()
+            ticket.finished(None)
 
     async def _open(self, ticket: RouteTicket, hold_s: float) -> Outcome:
         chunks = self._stream.remote(hold_s, ticket=ticket)
         arrival = await anext(chunks)
-        self._held.append(chunks)
+        ticket.first_token()
+        self._held.append((ticket, chunks))
         return Outcome.of(ticket, arrival)
 
     async def _to_end(self, ticket: RouteTicket, hold_s: float) -> Outcome:
         chunks = self._stream.remote(hold_s, ticket=ticket)
         arrival = await anext(chunks)
-        async for _ in chunks:
-            pass
+        ticket.first_token()
+        await _read(ticket, chunks)
         return Outcome.of(ticket, arrival)
 
 
+def _ticket(anchor: bytes, excluded: frozenset[str] = frozenset()) -> RouteTicket:
+    """Of a prompt with blocks of its own up to the one that is its anchor."""
+    chain = (*[anchor[:12] + number.to_bytes(4, "big") for number in range(31)], anchor) if anchor else ()
+    return RouteTicket(anchor=anchor, chain=chain, prompt_bytes=4 * PROMPT_TOKENS, excluded=excluded)
+
+
+async def _read(ticket: RouteTicket, chunks: Any) -> None:
+    async for _ in chunks:
+        pass
+    cached_tokens = ticket.estimate.cached_tokens if ticket.estimate is not None else 0
+    ticket.finished(Answer(PROMPT_TOKENS, cached_tokens))
+
+
 def wait_until_idle(gateway: Any, timeout_s: float = 60.0) -> None:
-    """Return when all requests in a row meet their home: the ends of earlier ones have been reported, and none is running."""
-    anchors = [bytes([number]) * 16 for number in range(24)]
+    """Return when no replica has a request, for all that the gateway knows."""
     deadline_s = time.monotonic() + timeout_s
-    while any(ray.get(gateway.send.remote(anchor)).rank != 0 for anchor in anchors):
+    anchors = [bytes([number]) * 16 for number in range(24)]
+    while any(ray.get(gateway.send.remote(anchor)).load for anchor in anchors):
         assert time.monotonic() < deadline_s, "requests that have ended still count as load"
         time.sleep(0.1)

@@ -8,7 +8,7 @@ import ray
 from ray import serve
 from ray.serve.config import RequestRouterConfig
 
-from tests.integration.routing.cluster import APP, ENGINE, MAX_ONGOING, REPLICAS, Engine, Gateway, wait_until_idle
+from tests.integration.routing.cluster import APP, ENGINE, MAX_ONGOING, REPLICAS, REPORT_PERIOD_S, Engine, Gateway, wait_until_idle
 
 
 def start_ray(attempts: int = 3) -> None:
@@ -45,7 +45,7 @@ def engine() -> Iterator[None]:
             request_router_config=RequestRouterConfig(
                 request_router_class="cluster.inference.request_router:PrefixRouter",
                 request_router_kwargs={"load_factor": 1.25},
-                request_routing_stats_period_s=1.0,
+                request_routing_stats_period_s=REPORT_PERIOD_S,
                 max_backoff_s=0.1,
             ),
         )

@@ -29,10 +29,10 @@ def test_a_trace_is_replayed_with_all_policies_into_a_table_a_document_and_a_plo
     assert result.exit_code == 0, result.output
     document = json.loads(figures.read_bytes())
     names = [policy["policy"] for policy in document["policies"]]
-    assert {"ours", "random", "round_robin", "power_of_two", "least_loaded", "bounded_hashing"} <= set(names)
+    assert {"affinity", "random", "round_robin", "power_of_two", "least_load", "bounded_hashing"} <= set(names)
     assert all(name in result.stdout for name in names)
     assert document["requests"] == 40
-    ours = document["policies"][names.index("ours")]
+    ours = document["policies"][names.index("affinity")]
     assert ours["hit_tokens"] > document["policies"][names.index("random")]["hit_tokens"]
     assert plot.read_text().startswith("<svg")
 

@@ -11,15 +11,19 @@ import pytest
 from cluster.config.schema import ModelSettings, RelaySettings
 from cluster.engine.contract import EngineRequest, EngineUsage, Fault, FaultKind, Frame, Operation
 from cluster.engine.deployment import EngineReplica
+from cluster.relay.channel.replies import Replies
 from cluster.routing.ticket import ArrivedTicket
+from tests.unit.relay.ends import MAX_MESSAGE_BYTES, accept, dialling, eventually, listening, opening, rest
 
 DECODER = msgspec.msgpack.Decoder(Frame)
 
 
 class ScriptedEngine:
-    """Streams ``a``, waits for ``go``, then ends with ``cached_tokens``."""
+    """Waits for ``computed``, streams ``a``, waits for ``go``, then ends with ``cached_tokens``."""
 
     def __init__(self) -> None:
+        self.computed = asyncio.Event()
+        self.computed.set()
         self.go = asyncio.Event()
         self.cached_tokens = 0
         self.fault: Fault | None = None
@@ -35,6 +39,7 @@ class ScriptedEngine:
             if self.fault is not None:
                 yield Frame(fault=self.fault)
                 return
+            await self.computed.wait()
             yield Frame(payloads=[b"a"])
             await self.go.wait()
             usage = EngineUsage(prompt_tokens=9, completion_tokens=1, cached_tokens=self.cached_tokens)
@@ -89,8 +94,17 @@ def request(number: int = 1, org: str = "org", body: bytes = b"{}") -> EngineReq
     )
 
 
+TICKET = ArrivedTicket((b"m" * 16,), 7)
+
+
+def told(replica: EngineReplica) -> tuple[float, tuple[bytes, ...]]:
+    """What gateways hear: tokens still to be computed, and marks of prompts."""
+    stats = replica.record_routing_stats()
+    return stats["pending_tokens"], stats["marks"]
+
+
 async def answer(replica: EngineReplica, of: EngineRequest) -> Frame:
-    frames = [DECODER.decode(item) async for item in replica.stream(of, ticket=ArrivedTicket((b"m" * 16,), 7))]
+    frames = [DECODER.decode(item) async for item in replica.stream(of, ticket=TICKET)]
     return Frame(
         payloads=[payload for frame in frames for payload in frame.payloads], usage=frames[-1].usage, fault=frames[-1].fault
     )
@@ -115,6 +129,58 @@ async def test_routing_stats_follow_a_request_from_waiting_to_running_to_gone(
     async for _ in stream:
         pass
     assert replica.record_routing_stats() == idle
+
+
+async def test_a_ticket_is_told_of_until_its_prompt_is_computed(replica: EngineReplica, engine: ScriptedEngine) -> None:
+    engine.computed.clear()
+    stream = replica.stream(request(), ticket=TICKET)
+    first = asyncio.ensure_future(anext(stream))
+    await eventually(lambda: told(replica) == (7, TICKET.marks))
+    engine.computed.set()
+    await first
+    assert told(replica) == (0, TICKET.marks)
+    await stream.aclose()
+
+
+async def test_a_ticket_is_told_of_where_the_answer_takes_a_channel(engine: ScriptedEngine, observer: RecordingObserver) -> None:
+    engine.computed.clear()
+    async with listening() as server, dialling() as dialer:
+        replica = EngineReplica(
+            ModelSettings(id="m", source="org/m"),
+            RelaySettings(),
+            observer=observer,
+            engine=engine,
+            replies=Replies(dialer, MAX_MESSAGE_BYTES),
+        )
+        awaited, call = opening(server)
+        answer = replica.open(call, ticket=TICKET)
+        await anext(answer)
+        await eventually(lambda: told(replica) == (7, TICKET.marks))
+        engine.computed.set()
+        engine.go.set()
+        accept(server, awaited, dialer)
+        assert await rest(awaited) == [b"a", b"b"]
+        assert told(replica) == (0, TICKET.marks)
+        await answer.aclose()
+
+
+@pytest.mark.parametrize("way", ["stream", "open"])
+async def test_a_call_that_is_given_up_leaves_nothing_to_compute(
+    engine: ScriptedEngine, observer: RecordingObserver, way: str
+) -> None:
+    engine.computed.clear()
+    async with listening() as server, dialling() as dialer:
+        replies = Replies(dialer, MAX_MESSAGE_BYTES)
+        model = ModelSettings(id="m", source="org/m")
+        replica = EngineReplica(model, RelaySettings(), observer=observer, engine=engine, replies=replies)
+        _, call = opening(server)
+        answer = replica.open(call, ticket=TICKET) if way == "open" else replica.stream(request(), ticket=TICKET)
+        reading = asyncio.ensure_future(anext(answer))
+        await eventually(lambda: told(replica)[0] == 7)
+        reading.cancel()
+        await asyncio.wait({reading})
+        await answer.aclose()
+        assert told(replica)[0] == 0
 
 
 async def test_closing_the_stream_aborts_the_engine_request(replica: EngineReplica, engine: ScriptedEngine) -> None:

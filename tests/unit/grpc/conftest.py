@@ -13,10 +13,12 @@ from cluster.edges.grpc.generated.ossature.v1.models_pb2_grpc import ModelServic
 from cluster.edges.grpc.servicer import GrpcEdge
 from cluster.errors import PermissionDenied, Unauthenticated
 from cluster.identity.principal import Principal
-from tests.unit.grpc.fake_inference import ACME, OTHER, FakeInference
+from tests.unit.fake_inference import FakeInference
+from tests.unit.grpc.fake_inference import ACME, OTHER, fake_inference
 from tests.unit.grpc.plain_server import build_server
 
-KEYS = {"sk-acme": ACME, "sk-other": OTHER}
+ADMIN = Principal(org_id="", project_id="", key_id="key-admin", admin=True)
+KEYS = {"sk-acme": ACME, "sk-other": OTHER, "sk-admin": ADMIN}
 MAX_REQUEST_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 2 << 20
 AUTH = (("authorization", "Bearer sk-acme"),)
@@ -53,7 +55,7 @@ class Edge:
 
 @pytest.fixture
 async def edge() -> AsyncIterator[Edge]:
-    running = Edge(FakeInference())
+    running = Edge(fake_inference())
     servicer = GrpcEdge(running.inference, authenticate, lambda: running.ready, max_request_bytes=MAX_REQUEST_BYTES)
     server = build_server(servicer, max_message_bytes=MAX_MESSAGE_BYTES)
     port = server.add_insecure_port("127.0.0.1:0")

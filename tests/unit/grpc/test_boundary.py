@@ -10,8 +10,8 @@ import grpc.aio
 import pytest
 
 from cluster.edges.grpc.generated.ossature.v1 import models_pb2, tool_pb2
+from tests.unit.fake_inference import FakeStream, chat_chunk
 from tests.unit.grpc.conftest import AUTH, MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES, OTHER_AUTH, Edge
-from tests.unit.grpc.fake_inference import FakeStream, chunk
 from tests.unit.grpc.messages import request, stream_request
 
 CREATE = "/ossature.v1.ChatService/CreateChatCompletion"
@@ -116,7 +116,7 @@ async def test_too_large_request_is_refused_by_the_edge_with_its_size(edge: Edge
 
 
 async def test_hundred_megabytes_are_refused_by_the_transport_and_other_calls_of_the_connection_go_on(edge: Edge) -> None:
-    edge.inference.answer_stream = FakeStream([[chunk("first")]], hangs=True)
+    edge.inference.answer_stream = FakeStream([[chat_chunk("first")]], hangs=True)
     running = edge.chat.StreamChatCompletion(stream_request(), metadata=AUTH)
     await asyncio.wait_for(running.read(), timeout=5)
     code, details = await raw(edge, bytes(100 << 20))

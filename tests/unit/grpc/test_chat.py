@@ -10,8 +10,9 @@ import grpc.aio
 import pytest
 
 from cluster.edges.grpc.generated.ossature.v1 import chat_pb2, message_pb2
+from tests.unit.fake_inference import REASONS, ROUTE, FakeStream, chat_chunk, usage_chunk
 from tests.unit.grpc.conftest import AUTH, Edge
-from tests.unit.grpc.fake_inference import ACME, FakeStream, chunk, usage_chunk
+from tests.unit.grpc.fake_inference import ACME
 from tests.unit.grpc.messages import request, stream_request
 
 
@@ -28,7 +29,11 @@ async def test_whole_answer_has_text_reasoning_and_usage_with_cached_tokens(edge
 
 async def test_stream_hands_out_every_chunk_in_order_and_nothing_else(edge: Edge) -> None:
     edge.inference.answer_stream = FakeStream(
-        [[chunk("", role="assistant"), chunk(reasoning="Think.")], [chunk("Hi")], [chunk(finish_reason="stop"), usage_chunk()]]
+        [
+            [chat_chunk("", role="assistant"), chat_chunk(reasoning="Think.")],
+            [chat_chunk("Hi")],
+            [chat_chunk(finish_reason="stop"), usage_chunk()],
+        ]
     )
     received = [piece async for piece in edge.chat.StreamChatCompletion(stream_request(), metadata=AUTH)]
     assert [piece.choices[0].delta.content for piece in received[:4]] == ["", "", "Hi", ""]
@@ -49,7 +54,7 @@ async def test_stream_asks_the_inside_for_a_stream_and_its_usage(edge: Edge) -> 
 
 
 async def test_first_chunk_arrives_while_the_answer_goes_on(edge: Edge) -> None:
-    edge.inference.answer_stream = FakeStream([[chunk("first")]], hangs=True)
+    edge.inference.answer_stream = FakeStream([[chat_chunk("first")]], hangs=True)
     call = edge.chat.StreamChatCompletion(stream_request(), metadata=AUTH)
     first = await asyncio.wait_for(call.read(), timeout=5)
     assert first.choices[0].delta.content == "first"
@@ -57,7 +62,7 @@ async def test_first_chunk_arrives_while_the_answer_goes_on(edge: Edge) -> None:
 
 
 async def test_cancelling_a_stream_aborts_its_generation(edge: Edge) -> None:
-    edge.inference.answer_stream = FakeStream([[chunk("first")]], hangs=True)
+    edge.inference.answer_stream = FakeStream([[chat_chunk("first")]], hangs=True)
     call = edge.chat.StreamChatCompletion(stream_request(), metadata=AUTH)
     await call.read()
     assert not edge.inference.answer_stream.closed.is_set()
@@ -66,7 +71,7 @@ async def test_cancelling_a_stream_aborts_its_generation(edge: Edge) -> None:
 
 
 async def test_cancelling_while_chunks_are_being_written_aborts_the_generation(edge: Edge) -> None:
-    edge.inference.answer_stream = FakeStream([[chunk("x" * 10_000)] * 5_000])
+    edge.inference.answer_stream = FakeStream([[chat_chunk("x" * 10_000)] * 5_000])
     call = edge.chat.StreamChatCompletion(stream_request(), metadata=AUTH)
     await call.read()
     call.cancel()
@@ -77,7 +82,7 @@ async def test_cancelling_a_whole_answer_aborts_its_generation(edge: Edge) -> No
     edge.inference.delay_s = 60
     call = edge.chat.CreateChatCompletion(request(), metadata=AUTH)
     waiting = asyncio.ensure_future(call.code())
-    await asyncio.wait_for(edge.inference.begun.wait(), timeout=5)
+    await asyncio.wait_for(edge.inference.began.wait(), timeout=5)
     call.cancel()
     assert await waiting == grpc.StatusCode.CANCELLED
     await asyncio.wait_for(edge.inference.cancelled.wait(), timeout=1)
@@ -107,8 +112,28 @@ async def test_answers_tell_request_id_time_and_organization(edge: Edge) -> None
     assert trailers["x-request-id"] == edge.inference.asked[0][2].trace_id
     assert int(trailers["ossature-processing-ms"]) >= 0
     assert trailers["openai-organization"] == "org-acme"
-    assert trailers["x-ossature-route"] == "fake"
+    assert trailers["x-ossature-route"] == ROUTE
     assert "grpc-status-details-bin" not in trailers
+
+
+@pytest.mark.parametrize(("admin_key", "route"), [("sk-admin", REASONS), ("sk-other", ROUTE)])
+async def test_only_an_admin_key_beside_the_callers_shows_the_reasons_of_the_route(edge: Edge, admin_key: str, route: str) -> None:
+    metadata = (*AUTH, ("x-ossature-admin-key", admin_key))
+    call = edge.chat.CreateChatCompletion(request(), metadata=metadata)
+    await call
+    assert dict(await call.trailing_metadata())["x-ossature-route"] == route
+    stream = edge.chat.StreamChatCompletion(stream_request(), metadata=metadata)
+    async for _ in stream:
+        pass
+    assert dict(await stream.trailing_metadata())["x-ossature-route"] == route
+    assert {principal.org_id for principal, _, _ in edge.inference.asked} == {"org-acme"}
+
+
+async def test_a_wrong_admin_key_is_refused(edge: Edge) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await edge.chat.CreateChatCompletion(request(), metadata=(*AUTH, ("x-ossature-admin-key", "sk-guess")))
+    assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+    assert not edge.inference.asked
 
 
 async def test_stream_tells_its_request_id_before_the_first_chunk(edge: Edge) -> None:

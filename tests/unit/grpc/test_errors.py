@@ -10,8 +10,8 @@ from google.rpc.status_pb2 import Status
 
 from cluster import errors
 from cluster.edges.grpc import errors as mapping
+from tests.unit.fake_inference import FakeStream, chat_chunk
 from tests.unit.grpc.conftest import AUTH, Edge
-from tests.unit.grpc.fake_inference import FakeStream, chunk
 from tests.unit.grpc.messages import request, stream_request
 
 EXPECTED = {
@@ -28,6 +28,7 @@ EXPECTED = {
     errors.PermissionDenied: "PERMISSION_DENIED",
     errors.RateLimited: "RESOURCE_EXHAUSTED",
     errors.Overloaded: "UNAVAILABLE",
+    errors.StoreUnavailable: "UNAVAILABLE",
     errors.DeadlineExceeded: "DEADLINE_EXCEEDED",
     errors.EngineFailed: "ABORTED",
     errors.OssatureError: "INTERNAL",
@@ -111,7 +112,9 @@ async def test_answer_that_is_no_completion_is_a_defect(edge: Edge) -> None:
 
 
 async def test_stream_that_breaks_keeps_its_chunks_and_ends_with_the_error(edge: Edge) -> None:
-    edge.inference.answer_stream = FakeStream([[chunk("Hel"), chunk("lo")]], error=errors.EngineFailed("The engine died."))
+    edge.inference.answer_stream = FakeStream(
+        [[chat_chunk("Hel"), chat_chunk("lo")]], error=errors.EngineFailed("The engine died.")
+    )
     call = edge.chat.StreamChatCompletion(stream_request(), metadata=AUTH)
     received = [(await call.read()).choices[0].delta.content for _ in range(2)]
     with pytest.raises(grpc.aio.AioRpcError) as caught:

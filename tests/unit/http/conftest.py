@@ -17,7 +17,8 @@ from cluster.config.schema import HttpSettings
 from cluster.edges.http.app import build_app
 from cluster.errors import OssatureError
 from cluster.identity.principal import Principal
-from tests.unit.http.fakes import FakeAuthenticator, FakeDirectory, FakeInference
+from tests.unit.fake_inference import FakeInference
+from tests.unit.http.fakes import ACME, CARDS, FakeAuthenticator, FakeDirectory
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Made once, as a client's own would load every certificate of the machine."""
@@ -36,7 +37,7 @@ class FakeReadiness:
 class Edge:
     """A running edge on a real socket, and what stands behind it."""
 
-    inference: FakeInference = field(default_factory=FakeInference)
+    inference: FakeInference = field(default_factory=lambda: FakeInference({ACME: CARDS}))
     authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     readiness: FakeReadiness = field(default_factory=FakeReadiness)

@@ -2,132 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from cluster.errors import Conflict, ModelNotFound, NotFound, PermissionDenied, Unauthenticated
+from cluster.errors import Conflict, NotFound, PermissionDenied, Unauthenticated
 from cluster.identity.principal import Principal
-from cluster.inference.requests import GenerationRequest
-from cluster.inference.service import Call, Completion, CompletionStream, ModelCard
-from cluster.inference.usage import Usage
+from cluster.inference.service import ModelCard
+from tests.unit.fake_inference import HEAD, USAGE
 
 ACME = Principal(org_id="org_acme", project_id="proj_acme", key_id="key_acme")
 ADMIN = Principal(org_id="", project_id="", key_id="key_admin", admin=True)
 KEYS = {"sk-acme": ACME, "sk-admin": ADMIN}
-USAGE = Usage(prompt_tokens=2000, completion_tokens=7, cached_tokens=1920, reasoning_tokens=3)
 CARDS = [ModelCard("demo", 1_758_000_000, "ossature", 4096), ModelCard("acme/tuned/v1", 1_758_000_001, "org_acme")]
-
-_HEAD = {"id": "chatcmpl-1", "created": 1_758_000_000, "model": "demo"}
-
-
-def chat_chunk(content: str | None = None, *, finish_reason: str | None = None, **delta: object) -> bytes:
-    if content is not None:
-        delta["content"] = content
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-    return json.dumps({**_HEAD, "object": "chat.completion.chunk", "choices": [choice]}).encode()
-
-
-def usage_chunk() -> bytes:
-    usage = json.loads(USAGE.to_json())
-    return json.dumps({**_HEAD, "object": "chat.completion.chunk", "choices": [], "usage": usage}).encode()
-
-
-def chat_body(content: str | None = "Hello.", **message: object) -> bytes:
-    answer = {"role": "assistant", "content": content, "refusal": None, **message}
-    finish_reason = "tool_calls" if "tool_calls" in message else "stop"
-    choice = {"index": 0, "message": answer, "logprobs": None, "finish_reason": finish_reason}
-    return json.dumps({**_HEAD, "object": "chat.completion", "choices": [choice], "usage": json.loads(USAGE.to_json())}).encode()
 
 
 def text_chunk(text: str, finish_reason: str | None = None) -> bytes:
     choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}
-    return json.dumps({**_HEAD, "id": "cmpl-1", "object": "text_completion", "choices": [choice]}).encode()
+    return json.dumps({**HEAD, "id": "cmpl-1", "object": "text_completion", "choices": [choice]}).encode()
 
 
 def text_body(text: str) -> bytes:
     choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": "stop"}
     return json.dumps(
-        {**_HEAD, "id": "cmpl-1", "object": "text_completion", "choices": [choice], "usage": json.loads(USAGE.to_json())}
+        {**HEAD, "id": "cmpl-1", "object": "text_completion", "choices": [choice], "usage": json.loads(USAGE.to_json())}
     ).encode()
-
-
-@dataclass
-class FakeStream:
-    """Gives ``batches``, waiting ``pause_s`` before each, then raises ``error``, hangs or ends. ``repeat`` starts over for ever."""
-
-    batches: list[list[bytes]]
-    error: Exception | None = None
-    hangs: bool = False
-    repeat: bool = False
-    pause_s: float = 0.0
-    request_id: str = "chatcmpl-1"
-    route: str = "home replica-1"
-    given: int = 0
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def __aiter__(self) -> AsyncIterator[list[bytes]]:
-        while True:
-            for batch in self.batches:
-                await asyncio.sleep(self.pause_s)
-                self.given += 1
-                yield batch
-            if not self.repeat:
-                break
-        if self.hangs:
-            await asyncio.Event().wait()
-        if self.error is not None:
-            raise self.error
-
-    @property
-    def usage(self) -> Usage | None:
-        return USAGE
-
-    async def aclose(self) -> None:
-        self.closed.set()
-
-
-@dataclass
-class FakeInference:
-    """Answers from its fields and remembers what it was asked."""
-
-    answer: bytes = field(default_factory=chat_body)
-    answer_stream: FakeStream = field(default_factory=lambda: FakeStream([[chat_chunk("", role="assistant")], [chat_chunk("Hi")]]))
-    error: Exception | None = None
-    delay_s: float = 0.0
-    asked: list[tuple[Principal, GenerationRequest, Call]] = field(default_factory=list)
-    began: asyncio.Event = field(default_factory=asyncio.Event)
-    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def models(self, principal: Principal) -> list[ModelCard]:
-        return CARDS if principal == ACME else []
-
-    def model(self, principal: Principal, model_id: str) -> ModelCard:
-        for card in self.models(principal):
-            if card.id == model_id:
-                return card
-        raise ModelNotFound(f"The model '{model_id}' does not exist or you do not have access to it.", param="model")
-
-    async def complete(self, principal: Principal, request: GenerationRequest, call: Call) -> Completion:
-        await self._begin(principal, request, call)
-        return Completion(request_id="chatcmpl-1", body=self.answer, usage=USAGE, route="home replica-1")
-
-    async def stream(self, principal: Principal, request: GenerationRequest, call: Call) -> CompletionStream:
-        await self._begin(principal, request, call)
-        return self.answer_stream
-
-    async def _begin(self, principal: Principal, request: GenerationRequest, call: Call) -> None:
-        self.asked.append((principal, request, call))
-        self.began.set()
-        self.model(principal, request.model)
-        try:
-            await asyncio.sleep(self.delay_s)
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
-        if self.error is not None:
-            raise self.error
 
 
 @dataclass

@@ -9,8 +9,8 @@ import pytest
 
 from cluster import __version__
 from cluster.errors import EngineFailed
+from tests.unit.fake_inference import REASONS, ROUTE, FakeStream, chat_body, chat_chunk, usage_chunk
 from tests.unit.http.conftest import Edge
-from tests.unit.http.fakes import FakeStream, chat_body, chat_chunk, usage_chunk
 from tests.unit.requests import openai_spec
 from tests.unit.requests.openai_spec import needs_spec
 from tests.unit.requests.samples import chat
@@ -29,6 +29,25 @@ async def test_an_answer_is_the_engines_body_with_our_headers(edge: Edge) -> Non
     assert answer.headers["openai-version"] == "2020-10-01"
     assert answer.headers["openai-organization"] == "org_acme"
     assert answer.headers["x-ossature-route"] == "home replica-1"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_admin_key_beside_the_callers_shows_the_reasons_of_the_route(edge: Edge, stream: bool) -> None:
+    answer = await edge.post(CHAT, chat(stream=stream), headers={"x-ossature-admin-key": "sk-admin"})
+    assert answer.status_code == 200
+    assert answer.headers["x-ossature-route"] == REASONS
+    assert edge.inference.asked[0][0].org_id == "org_acme", "the request stays the caller's"
+
+
+async def test_a_key_that_is_no_admins_shows_no_reasons(edge: Edge) -> None:
+    answer = await edge.post(CHAT, chat(), headers={"x-ossature-admin-key": "sk-acme"})
+    assert answer.headers["x-ossature-route"] == ROUTE
+
+
+async def test_a_wrong_admin_key_is_refused(edge: Edge) -> None:
+    answer = await edge.post(CHAT, chat(), headers={"x-ossature-admin-key": "sk-guess"})
+    assert answer.status_code == 401
+    assert not edge.inference.asked
 
 
 async def test_request_ids_differ(edge: Edge) -> None:

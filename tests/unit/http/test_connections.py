@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from cluster.config.schema import HttpSettings
+from tests.unit.fake_inference import FakeStream, chat_chunk
 from tests.unit.http.conftest import Edge
-from tests.unit.http.fakes import FakeStream, chat_chunk
 from tests.unit.requests.samples import chat
 
 ABORT_S = 1.0

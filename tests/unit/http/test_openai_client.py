@@ -7,8 +7,9 @@ import pytest
 from openai import AsyncOpenAI
 
 from cluster.errors import ContextLengthExceeded, EngineFailed, Overloaded, RateLimited
+from tests.unit.fake_inference import FakeStream, chat_body, chat_chunk, usage_chunk
 from tests.unit.http.conftest import Edge
-from tests.unit.http.fakes import ACME, FakeStream, chat_body, chat_chunk, text_body, text_chunk, usage_chunk
+from tests.unit.http.fakes import ACME, text_body, text_chunk
 from tests.unit.requests.samples import CALL, WEATHER
 
 USER = {"role": "user", "content": "Hello"}

@@ -140,6 +140,17 @@ async def test_a_stream_hands_chunks_on_and_ends_with_usage_if_asked() -> None:
     assert inside.record.code == "ok"
 
 
+@pytest.mark.parametrize("explain", [False, True])
+async def test_a_route_names_its_replica_only_where_reasons_are_asked_for(explain: bool) -> None:
+    inside = Inside([Frame(payloads=[b'{"id":"x"}'], usage=USAGE)], [LAST])
+    call = Call("http", "trace", explain=explain)
+    completion = await inside.inference.complete(ALICE, chat(), call)
+    stream = await inside.inference.stream(ALICE, chat(stream=True), call)
+    await stream.aclose()
+    assert ("replica=r1" in completion.route, "replica=r2" in stream.route) == (explain, explain)
+    assert completion.route.startswith("affinity=")
+
+
 async def test_a_stream_without_include_usage_has_no_usage_chunk() -> None:
     assert await read(Inside([Frame(payloads=[CHUNK]), LAST])) == [CHUNK]
 

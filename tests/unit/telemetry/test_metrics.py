@@ -8,6 +8,8 @@ from prometheus_client import CollectorRegistry
 from cluster.telemetry import catalog
 from cluster.telemetry.definition import Source
 from cluster.telemetry.metrics import EngineMetrics, GatewayMetrics
+from cluster.telemetry.relay_metrics import RelayMetrics
+from cluster.telemetry.residency_metrics import ResidencyMetrics
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def test_strings_of_callers_never_become_label_values(metrics: GatewayMetrics, r
     engine = EngineMetrics(["m"], registry=registry)
     engine.cross_org_hit(evil)
     engine.cold_start_phase(evil, evil, 1.0)
+    engine.stream_begun(evil, evil)
     values = {value for f in registry.collect() for s in f.samples for value in s.labels.values()}
     assert not [value for value in values if "evil" in value]
 
@@ -137,6 +140,11 @@ def test_what_must_be_alerted_on_exists_before_it_happens(metrics: GatewayMetric
     assert registry.get_sample_value("ossature_cross_org_hits_total", {"model": "m"}) == 0
     engine.cross_org_hit("m")
     assert registry.get_sample_value("ossature_cross_org_hits_total", {"model": "m"}) == 1
+    engine.stream_begun("m", "lean")
+    streams = [
+        registry.get_sample_value("ossature_engine_streams_total", {"model": "m", "front_end": name}) for name in ("lean", "vllm")
+    ]
+    assert streams == [1, 0]
     engine.cold_start_phase("m", "load_weights", 12.5)
     assert registry.get_sample_value("ossature_engine_cold_start_phase_seconds", {"model": "m", "phase": "load_weights"}) == 12.5
 
@@ -145,6 +153,8 @@ def test_exactly_the_metrics_of_the_catalog_exist_and_those_marked_so_from_the_s
     metrics: GatewayMetrics, registry: CollectorRegistry
 ) -> None:
     EngineMetrics(["m"], registry=registry)
+    RelayMetrics(registry=registry)
+    ResidencyMetrics(["m"], registry=registry)
     families = {f.name + ("_total" if f.type == "counter" else ""): f for f in registry.collect()}
     expected = {metric.name: metric for metric in catalog.ALL if metric.source is not Source.EXPORTER}
     assert families.keys() == expected.keys()

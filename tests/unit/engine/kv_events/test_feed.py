@@ -42,7 +42,7 @@ class Heard:
 
     async def until(self, last: object) -> list[object]:
         async with asyncio.timeout(10):
-            while last not in self.log:
+            while last not in self.log:  # noqa: ASYNC110 - a log of any kind of thing
                 await asyncio.sleep(0.01)
         return self.log
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from bench.peers.prefix_tree import PrefixTree
+from bench.routing_rules.prefix_tree import PrefixTree
 from cluster.routing.policy import Candidate, Policy, without_excluded
 from cluster.routing.ticket import RouteTicket
 

@@ -1,0 +1,205 @@
+"""Processor time of an engine's front end per streamed token: vLLM's chat serving class against the lean one, in one run.
+
+``python -m bench.engine_front_end [--streams 1 16 64] [--repeats 5] [--json FILE] [--profile]`` (after ``make models``).
+
+The engine core is vLLM's, in its own process, with a fake executor (``bench/fake_executor.py``) that answers each request with the
+same Harmony text, one token a step. What is measured is the processor time of *this* process, in which a replica would receive the
+core's messages and make chunks of them. Front ends take turns; a figure is the median over the repeats. ``floor`` is vLLM's
+``AsyncLLM.generate`` without detokenizing, with nothing done with its tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import itertools
+import json
+import os
+import pstats
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from bench.fake_executor import SCRIPT_VARIABLE, FakeExecutor
+from cluster.config.schema import ModelSettings
+from cluster.engine.contract import EngineRequest, Operation
+from cluster.engine.vllm.engine import VllmEngine
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / ".models" / "gpt-oss-demo"
+MODEL = "bench"
+FRONT_ENDS = ("vllm", "lean", "floor")
+THOUGHT = "The user asks about the tides. The moon pulls at the sea, and the answer should say so in a few plain words. "
+ANSWER = (
+    "Twice a day the sea rises and falls, because the moon pulls at the water on the near side a little more than at the rest. "
+)
+
+
+class BenchEngine(VllmEngine):
+    """An engine whose executor is played, and whose front end can be chosen for each request."""
+
+    def _import(self) -> Any:
+        namespace = super()._import()
+        namespace.distributed_executor_backend = f"{FakeExecutor.__module__}.{FakeExecutor.__qualname__}"
+        namespace.async_scheduling = False
+        return namespace
+
+    async def _warm_up(self) -> None:
+        """The fake executor has no log probabilities to warm up; each measurement has a round of its own first."""
+
+    def choose(self, front_end: str) -> None:
+        self._lean = front_end == "lean"
+
+    async def raw(self, number: int, max_tokens: int) -> int:
+        """Tokens of one generation as they come out of ``AsyncLLM``."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        params = SamplingParams(max_tokens=max_tokens, temperature=0.0, detokenize=False, output_kind=RequestOutputKind.DELTA)
+        tokens = 0
+        async for output in self._llm.generate({"prompt_token_ids": [1, 2, 3]}, params, f"raw-{number}"):
+            tokens += len(output.outputs[0].token_ids)
+        return tokens
+
+
+def script(thought_sentences: int, answer_sentences: int, step_s: float) -> dict[str, Any]:
+    """What the fake executor is to say: thinking, then an answer."""
+    from openai_harmony import HarmonyEncodingName, load_harmony_encoding
+
+    text = (
+        f"<|channel|>analysis<|message|>{THOUGHT * thought_sentences}<|end|>"
+        f"<|start|>assistant<|channel|>final<|message|>{ANSWER * answer_sentences}<|return|>"
+    )
+    tokens = load_harmony_encoding(HarmonyEncodingName.HARMONY_GPT_OSS).encode(text, allowed_special="all")
+    return {"tokens": tokens, "step_s": step_s}
+
+
+def settings() -> ModelSettings:
+    engine = {
+        "dtype": "bfloat16",
+        "enforce_eager": True,
+        "block_size": 32,
+        "max_model_len": 4096,
+        "max_num_seqs": 256,
+        "prefix_cache_retention_interval": 0,  # the fake executor has no sliding window
+    }
+    environment = {"OMP_NUM_THREADS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
+    return ModelSettings.model_validate({"id": MODEL, "source": str(SOURCE), "environment": environment, "engine": engine})
+
+
+class Bench:
+    """Rounds of streams against one engine."""
+
+    def __init__(self, engine: BenchEngine, tokens: int) -> None:
+        self._engine = engine
+        self._tokens = tokens
+        self._numbers = itertools.count()
+
+    async def round(self, front_end: str, streams: int) -> tuple[float, float]:
+        """Microseconds of processor time a token, and tokens a second."""
+        self._engine.choose(front_end)
+        began_s, began_cpu_s = time.perf_counter(), time.process_time()
+        counts = await asyncio.gather(*(self._stream(front_end) for _ in range(streams)))
+        cpu_s, wall_s = time.process_time() - began_cpu_s, time.perf_counter() - began_s
+        if set(counts) != {self._tokens}:
+            raise RuntimeError(f"streams of {self._tokens} tokens were asked for, but these came: {sorted(set(counts))}")
+        return cpu_s / sum(counts) * 1e6, sum(counts) / wall_s
+
+    async def _stream(self, front_end: str) -> int:
+        number = next(self._numbers)
+        if front_end == "floor":
+            return await self._engine.raw(number, self._tokens)
+        request = EngineRequest(
+            request_id=f"chatcmpl-{number}",
+            operation=Operation.CHAT,
+            body=msgspec.json.encode({"model": MODEL, "messages": [{"role": "user", "content": "Why are there tides?"}]}),
+            stream=True,
+            cache_salt="bench",
+            org_tag="bench",
+        )
+        async for frame in self._engine.generate(request):
+            if frame.fault is not None:
+                raise RuntimeError(frame.fault.message)
+            if frame.usage is not None:
+                return frame.usage.completion_tokens
+        raise RuntimeError("the stream ended without usage")
+
+
+async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    said = script(options.thought_sentences, options.answer_sentences, options.step_ms / 1000)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(said, file)
+        file.flush()
+        os.environ[SCRIPT_VARIABLE] = file.name
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        engine = BenchEngine(settings())
+        await engine.start()
+    try:
+        bench = Bench(engine, len(said["tokens"]))
+        rows = []
+        for streams in options.streams:
+            for front_end in FRONT_ENDS:
+                await bench.round(front_end, streams)
+            rounds: dict[str, list[tuple[float, float]]] = {front_end: [] for front_end in FRONT_ENDS}
+            for _ in range(options.repeats):
+                for front_end in FRONT_ENDS:
+                    rounds[front_end].append(await bench.round(front_end, streams))
+            rows.append(row(streams, rounds))
+        if options.profile:
+            with cProfile.Profile(time.process_time) as profile:
+                await bench.round("lean", options.streams[-1])
+            pstats.Stats(profile).sort_stats("tottime").print_stats(40)
+        return {"tokens_per_stream": len(said["tokens"]), "step_ms": options.step_ms, "repeats": options.repeats, "rows": rows}
+    finally:
+        await engine.stop()
+
+
+def row(streams: int, rounds: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
+    found: dict[str, Any] = {"streams": streams}
+    for front_end, pairs in rounds.items():
+        costs = [cost for cost, _ in pairs]
+        found[front_end] = {
+            "us_per_token": round(statistics.median(costs), 1),
+            "range": [round(min(costs), 1), round(max(costs), 1)],
+            "tokens_per_s": round(statistics.median(rate for _, rate in pairs)),
+        }
+    ratios = [lean / vllm for (lean, _), (vllm, _) in zip(rounds["lean"], rounds["vllm"], strict=True)]
+    found["lean_to_vllm"] = round(statistics.median(ratios), 3)
+    return found
+
+
+def show(result: dict[str, Any]) -> None:
+    print(f"{result['tokens_per_stream']} tokens a stream, steps of {result['step_ms']} ms, median of {result['repeats']}")
+    print(f"{'streams':>8} {'vllm':>22} {'lean':>22} {'floor':>22} {'lean/vllm':>10}   µs of processor time a token (range)")
+    for found in result["rows"]:
+        cells = [
+            f"{found[front_end]['us_per_token']} ({found[front_end]['range'][0]}-{found[front_end]['range'][1]})"
+            for front_end in FRONT_ENDS
+        ]
+        print(f"{found['streams']:>8} {cells[0]:>22} {cells[1]:>22} {cells[2]:>22} {found['lean_to_vllm']:>10}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--streams", type=int, nargs="+", default=[1, 16, 64])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--step-ms", type=float, default=20.0, help="how long the engine core takes for a step")
+    parser.add_argument("--thought-sentences", type=int, default=3)
+    parser.add_argument("--answer-sentences", type=int, default=4)
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--profile", action="store_true", help="print a profile of the lean front end too")
+    options = parser.parse_args()
+    result = uvloop.run(measure(options))
+    show(result)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

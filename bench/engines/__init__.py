@@ -1,0 +1,1 @@
+"""What routing gains on real engines: many organizations with long prompts of their own, and one routing policy after another."""

@@ -1,0 +1,1 @@
+"""Workers for load generators: they answer at a set pace and compute nothing."""

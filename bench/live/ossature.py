@@ -1,0 +1,113 @@
+"""Rows that are this cluster: with fake engines in front of nothing but themselves, or with real ones. One row a kind of relay."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import sys
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.fakes.worker import MODEL
+from bench.live.stack import BACKGROUND, CORE, FRONT_END, ROUTER, Fleet, Running
+from bench.load import Target
+from bench.programs import FOLDER, Program, free_ports
+from cluster.config.schema import RelaySettings
+
+_START_TIMEOUT_S = 300.0
+_STOP_GRACE_S = 60.0
+#: The setting that chooses the relay: the one that can be `handle`.
+RELAY_SETTING = next(name for name, field in RelaySettings.model_fields.items() if "handle" in typing.get_args(field.annotation))
+RELAYS: tuple[str, ...] = typing.get_args(RelaySettings.model_fields[RELAY_SETTING].annotation)
+DEFAULT_RELAY: str = RelaySettings.model_fields[RELAY_SETTING].default
+
+
+def classify(title: str) -> str:
+    """Processes of a cluster by their titles."""
+    if "EngineCore" in title or "VLLM::Worker" in title:
+        return CORE
+    if title.startswith("ray::ServeReplica:ossature:engine"):
+        return FRONT_END
+    if title.startswith("ray::ServeReplica:ossature:gateway") or Path(title.split(" ", 1)[0]).name == "haproxy":
+        return ROUTER
+    return BACKGROUND
+
+
+class Cluster(Program):
+    """A cluster that runs from a folder of its own, which tells where it answers."""
+
+    def __init__(self, name: str, settings: Mapping[str, Any], *, fake: bool, timeout_s: float = _START_TIMEOUT_S) -> None:
+        folder = FOLDER / "run" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
+        http, grpc, metrics = free_ports(3)
+        config = {
+            "data_dir": str(folder / "data"),
+            "http": {"port": http},
+            "grpc": {"port": grpc},
+            "metrics": {"port": metrics},
+            "identity": {"development_organization": "Bench"},
+            "logging": {"level": "WARNING"},
+            **settings,
+        }
+        path = folder / "config.json"  # JSON is YAML
+        path.write_text(json.dumps(config))
+        program = "bench.live.ossature_server" if fake else "cluster.cli"
+        command = [sys.executable, "-m", program] + ([] if fake else ["serve"]) + ["--config", str(path)]
+        super().__init__(name, command, ray_port_ranges(name))
+        endpoints = folder / "data" / "endpoints.json"
+        self.wait_until(endpoints.exists, timeout_s)
+        self.endpoints = json.loads(endpoints.read_text())
+
+    def running(self, model: str) -> Running:
+        target = Target(self.endpoints["http"], {"authorization": f"Bearer {self.endpoints['api_key']}"})
+        return Running(target, model, importlib.metadata.version("ossature"), [(self, classify)], own=self)
+
+    def stop(self, grace_s: float = _STOP_GRACE_S) -> None:
+        super().stop(grace_s)
+
+
+def ray_port_ranges(name: str) -> dict[str, str]:
+    """Port ranges for Serve's replicas that differ by row: several clusters of one host would try the same ports."""
+    start = 20_000 + 200 * (sum(name.encode()) % 40)
+    return {
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(start),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(start + 99),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(start + 100),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(start + 199),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class FakeEngines:
+    """The cluster with as many fake engines as there are workers: tenancy, accounting and metrics as always."""
+
+    relay: str = DEFAULT_RELAY
+    peer: bool = False
+
+    @property
+    def name(self) -> str:
+        return "ossature" if self.relay == DEFAULT_RELAY else f"ossature-{self.relay}"
+
+    @property
+    def title(self) -> str:
+        return f"Ossature ({self.relay})"
+
+    def start(self, fleet: Fleet) -> Running:
+        model = {
+            "id": MODEL,
+            "source": MODEL,
+            "replicas": len(fleet.urls),
+            "max_ongoing_requests": 512,
+            "placement": {"cpus_per_worker": 0.1},
+        }
+        settings = {"ray": {"num_cpus": 2}, "relay": {RELAY_SETTING: self.relay}, "models": [model]}
+        cluster = Cluster(self.name, settings, fake=True)
+        return cluster.running(MODEL)
+
+
+OSSATURE = tuple(FakeEngines(relay) for relay in sorted(RELAYS, key=lambda kind: kind != DEFAULT_RELAY))

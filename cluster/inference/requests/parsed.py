@@ -1,0 +1,46 @@
+"""What a valid request of either kind comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from cluster.config.schema import Retention
+from cluster.inference.requests import fields
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRequest:
+    """The part of :class:`~cluster.inference.requests.GenerationRequest` that chat and text completions share.
+
+    Both byte forms are made while parsing, so that a large request costs its time there and can be parsed off the event loop.
+    """
+
+    model: str
+    stream: bool
+    include_usage: bool
+    prompt_cache_key: str | None
+    prompt_cache_retention: Retention | None
+    client_cache_salt: str | None
+    _canonical_prompt: bytes = field(repr=False)
+    _engine_body: bytes = field(repr=False)
+
+    @classmethod
+    def _of(cls, given: fields.GenerationFields, canonical_prompt: bytes, engine_body: bytes) -> Self:
+        """From the validated fields of a body."""
+        return cls(
+            model=given.model,
+            stream=bool(given.stream),
+            include_usage=fields.wants_usage(given),
+            prompt_cache_key=given.prompt_cache_key,
+            prompt_cache_retention=fields.retention(given),
+            client_cache_salt=given.cache_salt,
+            _canonical_prompt=canonical_prompt,
+            _engine_body=engine_body,
+        )
+
+    def canonical_prompt(self) -> bytes:
+        return self._canonical_prompt
+
+    def engine_body(self) -> bytes:
+        return self._engine_body

@@ -1,0 +1,214 @@
+"""The life of a stream at the gateway, in any order of events."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cluster.engine.contract import EngineUsage, Frame
+from cluster.relay.channel.framing import ProtocolViolation
+from cluster.relay.channel.inbox import Inbox
+from cluster.relay.contract import ReplicaLost
+
+WINDOW_BYTES = 100
+LAST = Frame(usage=EngineUsage(1, 2))
+
+
+class Grants(list[int]):
+    def __call__(self, size_bytes: int) -> None:
+        self.append(size_bytes)
+
+
+def accepted(window_bytes: int = WINDOW_BYTES, grants: Grants | None = None) -> Inbox:
+    inbox = Inbox(window_bytes, grants if grants is not None else Grants())
+    inbox.accept()
+    return inbox
+
+
+async def test_nothing_is_read_before_the_replica_is_known() -> None:
+    inbox = Inbox(WINDOW_BYTES, Grants())
+    reader = asyncio.create_task(inbox.take())
+    inbox.push([b"a"])
+    await asyncio.sleep(0.01)
+    assert not reader.done()
+    inbox.accept()
+    assert (await reader).payloads == [b"a"]
+
+
+async def test_all_that_has_come_is_read_at_once() -> None:
+    inbox = accepted()
+    inbox.push([b"a"])
+    inbox.push([b"b", b"c"])
+    assert await inbox.take() == Frame(payloads=[b"a", b"b", b"c"])
+
+
+async def test_the_last_frame_brings_the_rest() -> None:
+    inbox = accepted()
+    inbox.push([b"a"])
+    inbox.end(LAST)
+    assert await inbox.take() == Frame(payloads=[b"a"], usage=LAST.usage)
+    assert inbox.over
+
+
+async def test_a_loss_before_anything_was_read_raises_at_once_so_that_the_request_can_be_retried() -> None:
+    inbox = accepted()
+    inbox.push([b"a"])
+    inbox.fail(ReplicaLost("gone"))
+    with pytest.raises(ReplicaLost, match="gone"):
+        await inbox.take()
+
+
+async def test_a_loss_later_on_raises_after_what_came_before_it() -> None:
+    inbox = accepted()
+    inbox.push([b"a"])
+    await inbox.take()
+    inbox.push([b"b"])
+    inbox.fail(ReplicaLost("gone"))
+    assert (await inbox.take()).payloads == [b"b"]
+    with pytest.raises(ReplicaLost, match="gone"):
+        await inbox.take()
+
+
+async def test_a_loss_after_the_end_is_none() -> None:
+    inbox = accepted()
+    inbox.end(LAST)
+    inbox.fail(ReplicaLost("gone"))
+    assert (await inbox.take()).usage == LAST.usage
+
+
+async def test_a_loss_wakes_a_reader_even_before_the_replica_is_known() -> None:
+    inbox = Inbox(WINDOW_BYTES, Grants())
+    reader = asyncio.create_task(inbox.take())
+    await asyncio.sleep(0)
+    inbox.fail(ReplicaLost("gone"))
+    with pytest.raises(ReplicaLost):
+        await reader
+
+
+async def test_a_reader_wakes_once_for_all_that_comes_in_a_turn() -> None:
+    inbox = accepted()
+    wakes = 0
+
+    async def read() -> None:
+        nonlocal wakes
+        while not (await inbox.take()).last:
+            wakes += 1
+
+    reader = asyncio.create_task(read())
+    for turn in range(5):
+        await asyncio.sleep(0)
+        for number in range(3):
+            inbox.push([b"%d" % number])
+        await asyncio.sleep(0)
+        assert wakes == turn + 1
+    inbox.end(LAST)
+    await reader
+
+
+async def test_a_reader_that_gave_up_can_come_back() -> None:
+    inbox = accepted()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await inbox.take()
+    inbox.push([b"a"])
+    assert (await inbox.take()).payloads == [b"a"]
+
+
+async def test_a_frame_beyond_the_window_is_a_violation() -> None:
+    inbox = accepted()
+    inbox.push([bytes(WINDOW_BYTES)])
+    with pytest.raises(ProtocolViolation):
+        inbox.push([b"x"])
+
+
+async def test_reading_a_short_answer_costs_no_grant() -> None:
+    grants = Grants()
+    inbox = accepted(grants=grants)
+    for _ in range(4):
+        inbox.push([bytes(10)])
+        await inbox.take()
+    assert grants == []
+    inbox.push([bytes(10)])
+    await inbox.take()
+    assert grants == [50]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), max_size=60), st.integers(1, 200))
+@settings(deadline=None)
+def test_a_sender_that_keeps_to_its_window_loses_nothing_and_bounds_what_waits(
+    actions: list[tuple[int, int]], window_bytes: int
+) -> None:
+    """Sends whenever it may, reads at random: all arrives in order, and at most a window and a frame wait."""
+
+    async def run() -> None:
+        credit = window_bytes
+
+        def grant(size_bytes: int) -> None:
+            nonlocal credit
+            credit += size_bytes
+
+        inbox = Inbox(window_bytes, grant)
+        inbox.accept()
+        sent: list[bytes] = []
+        received: list[bytes] = []
+        waiting = 0
+        for action, size in actions:
+            if action and credit > 0:
+                payload = bytes([len(sent) % 256]) * size
+                inbox.push([payload])
+                sent.append(payload)
+                credit -= size
+                waiting += 1
+            elif not action and waiting:
+                received += (await inbox.take()).payloads
+                waiting = 0
+            assert inbox.size_bytes <= window_bytes + 60
+        inbox.end(LAST)
+        received += (await inbox.take()).payloads
+        assert received == sent
+
+    asyncio.run(run())
+
+
+@given(st.lists(st.sampled_from(["accept", "push", "end", "fail", "take"]), max_size=25))
+@settings(deadline=None)
+def test_any_order_of_events_ends_in_one_way_only(events: list[str]) -> None:
+    """Never more than one end; what is read is a prefix of what was pushed before it; nothing after it."""
+
+    async def run() -> None:
+        inbox = Inbox(1000, Grants())
+        pushed: list[bytes] = []
+        read: list[bytes] = []
+        outcome: Frame | Exception | None = None
+        for number, event in enumerate(events):
+            over = inbox.over
+            if event == "accept":
+                inbox.accept()
+            elif event == "push":
+                inbox.push([b"%d" % number])
+                if not over:
+                    pushed.append(b"%d" % number)
+            elif event == "end":
+                inbox.end(LAST)
+            elif event == "fail":
+                inbox.fail(ReplicaLost(str(number)))
+            elif outcome is None:
+                try:
+                    async with asyncio.timeout(0):
+                        frame = await inbox.take()
+                except TimeoutError:
+                    continue
+                except ReplicaLost as lost:
+                    outcome = lost
+                else:
+                    read += frame.payloads
+                    outcome = frame if frame.last else None
+            assert inbox.over or not over
+        assert read == pushed[: len(read)]
+        if isinstance(outcome, Frame):
+            assert read == pushed
+
+    asyncio.run(run())
