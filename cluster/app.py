@@ -97,7 +97,7 @@ def _engine(
     # The engine needs neither the cluster's secret nor its database: what it is given can't be turned back into the secret.
     assert config.secret is not None
     key = ChannelKey.of(config.secret.get_secret_value().encode()) if config.relay.implementation == "stepped" else None
-    return deployment.bind(model, config.relay, config.logging, config.prompt_cache.extended_period_s, key)
+    return deployment.bind(model, config.relay, config.logging, config.prompt_cache.extended_period_s, key, config.routing)
 
 
 def _router_arguments(routing: RoutingSettings) -> dict[str, Any]:
@@ -107,4 +107,5 @@ def _router_arguments(routing: RoutingSettings) -> dict[str, Any]:
         "index_entries": routing.index_entries,
         "block_bytes": routing.block_bytes,
         "recompute_weight": routing.recompute_weight,
+        "index": routing.index,
     }

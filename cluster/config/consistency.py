@@ -39,6 +39,7 @@ def cluster_problems(config: ClusterConfig) -> Iterator[Problem]:
     yield from _model_ids(config)
     yield from _ports(config)
     yield from _message_sizes(config)
+    yield from _precise_index(config)
     yield from _ray(config)
 
 
@@ -182,6 +183,23 @@ def _message_sizes(config: ClusterConfig) -> Iterator[Problem]:
             "a request body that HTTP accepts would not fit between gateway and engine replica",
             given=str(config.relay.max_request_bytes),
             allowed=f"at least http.max_body_bytes ({config.http.max_body_bytes})",
+        )
+
+
+def _precise_index(config: ClusterConfig) -> Iterator[Problem]:
+    if config.routing.index == "precise" and config.relay.implementation != "stepped":
+        yield Problem(
+            ("routing", "index"),
+            "replicas tell of their caches over the channels of the relay `stepped`",
+            given='"precise"',
+            allowed="soft, or relay.implementation: stepped",
+        )
+    if config.routing.index == "precise" and config.routing.policy != "affinity":
+        yield Problem(
+            ("routing", "index"),
+            f"the policy `{config.routing.policy}` never asks what is cached",
+            given='"precise"',
+            allowed="soft, or routing.policy: affinity",
         )
 
 

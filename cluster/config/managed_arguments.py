@@ -43,6 +43,7 @@ MANAGED: Mapping[str, str] = MappingProxyType(
         "data_parallel_rpc_port": "set `replicas` of the model instead",
         "data_parallel_hybrid_lb": "set `replicas` of the model instead",
         "data_parallel_external_lb": "set `replicas` of the model instead",
+        "kv_events_config": "its sockets carry every prompt's tokens; `routing.index: precise` keeps them inside the replica",
         "kv_offloading_size": "KV offloading is not on the tested list: a KV connector must carry the cache salt",
         "ec_transfer_config": "encoder caches outside the engine are not on the tested list: they must keep organizations apart",
     }

@@ -181,6 +181,12 @@ class RoutingSettings(Section):
         "what waits there. The others are there to be compared with: `rendezvous` (homes and bounded load, no memory) and "
         "`bounded_hashing` (of a fixed length of prompt) keep equal beginnings together, the rest don't.",
     )
+    index: Literal["soft", "precise"] = Field(
+        "soft",
+        description="How `affinity` knows what replicas have cached. `soft`: by what was sent there and by the cached tokens of "
+        "answers. `precise`: engines tell of each block that they store or evict, and the soft index is for what they don't tell "
+        "of; takes `relay.implementation: stepped`.",
+    )
     load_factor: float = Field(
         1.25, ge=1.0, le=4.0, description="A replica is eligible while its load is at most this factor times the mean."
     )
@@ -205,7 +211,8 @@ class RoutingSettings(Section):
         0.25,
         gt=0,
         le=10,
-        description="How often replicas tell gateways what others sent them, in seconds; for clusters with two gateways or more.",
+        description="How often replicas tell gateways what others sent them, and with `index: precise` what they have cached, in "
+        "seconds.",
     )
 
 

@@ -28,7 +28,9 @@ from cluster.prompt_cache.salt import SaltDeriver
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.handle import HandleRelay
 from cluster.relay.replicas import PROCESS_VIEW
+from cluster.relay.residency import PROCESS_TABLE
 from cluster.relay.stepped import SteppedRelay
+from cluster.routing.residency.table import ResidencyTable
 from cluster.store.database import Database
 from cluster.store.ledger import UsageLedger
 from cluster.telemetry import logs
@@ -106,6 +108,14 @@ async def _started_relay(config: ClusterConfig, engines: dict[str, DeploymentHan
     metrics = RelayMetrics()
     if config.relay.implementation == "handle":
         return HandleRelay(engines)
-    relay = SteppedRelay(engines, config.relay, ChannelKey.of(config.secret.get_secret_value().encode()), metrics)
+    key = ChannelKey.of(config.secret.get_secret_value().encode())
+    relay = SteppedRelay(engines, config.relay, key, metrics, _residency(config))
     await relay.start(host)
     return relay
+
+
+def _residency(config: ClusterConfig) -> ResidencyTable | None:
+    if config.routing.index == "soft":
+        return None
+    PROCESS_TABLE.capacity = config.routing.index_entries
+    return PROCESS_TABLE

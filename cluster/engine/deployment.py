@@ -20,6 +20,7 @@ from cluster.engine.cold_start import PhaseReport
 from cluster.engine.contract import Engine, EngineRequest, Frame, PayloadSink
 from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
+from cluster.engine.residency import Residency
 from cluster.relay.channel.replies import Replies
 from cluster.routing.pending import ONGOING, PendingPrompts
 from cluster.routing.ticket import ArrivedTicket
@@ -42,12 +43,14 @@ class EngineReplica:
         observer: EngineObserver | None = None,
         engine: Engine | None = None,
         watch: IsolationWatch | None = None,
+        residency: Residency | None = None,
         replies: Replies | None = None,
     ) -> None:
         self._model = model
         self._relay = relay
         self._observer = observer or SilentObserver()
         self._watch = watch or IsolationWatch()
+        self._residency = residency
         self._replies = replies
         self._engine = engine or self._vllm(rank)
         self._encoder = msgspec.msgpack.Encoder()
@@ -59,7 +62,13 @@ class EngineReplica:
     def _vllm(self, rank: int) -> Engine:
         from cluster.engine.vllm.engine import VllmEngine
 
-        return VllmEngine(self._model, rank=rank, on_phase=self._phase_ended, on_stream=self._stream_begun)
+        return VllmEngine(
+            self._model,
+            rank=rank,
+            on_phase=self._phase_ended,
+            on_stream=self._stream_begun,
+            residency=self._residency,
+        )
 
     def _phase_ended(self, report: PhaseReport) -> None:
         self._observer.cold_start_phase(self._model.id, report.phase, report.seconds)
@@ -125,6 +134,8 @@ class EngineReplica:
     ) -> AsyncGenerator[Frame, None]:
         """The engine's frames, counted and judged on the way. What goes to ``sink`` is neither a first nor a last one."""
         self._expected.arrived(request.request_id, ticket, time.monotonic())
+        if self._residency is not None and ticket is not None:
+            self._residency.expect(request.request_id, request.org_tag, ticket.chain, ticket.prompt_bytes)
         observation = self._watch.begin(request.org_tag, request.cache_salt, alone=_is_alone(request.body))
         self._waiting += 1
         started = False
@@ -141,6 +152,8 @@ class EngineReplica:
                     yield frame
         finally:
             self._expected.computed(request.request_id, time.monotonic())
+            if self._residency is not None:
+                self._residency.ended(request.request_id)
             self._watch.drop(observation)
             if started:
                 self._running -= 1

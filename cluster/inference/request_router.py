@@ -16,6 +16,7 @@ from typing import Any
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
 from cluster.relay import replicas as replica_view
+from cluster.relay import residency as residency_view
 from cluster.routing.fleet import Fleet
 from cluster.routing.pending import MARKS, ONGOING, PENDING_TOKENS
 from cluster.routing.policies.by_name import AFFINITY, PolicyOptions, policy_by_name
@@ -27,6 +28,7 @@ DEFAULT_SLOW_START_S = 30.0
 DEFAULT_INDEX_ENTRIES = 200_000
 DEFAULT_BLOCK_BYTES = 512
 DEFAULT_RECOMPUTE_WEIGHT = 2.0
+SOFT_INDEX = "soft"
 
 
 class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
@@ -53,9 +55,16 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         index_entries: int = DEFAULT_INDEX_ENTRIES,
         block_bytes: int = DEFAULT_BLOCK_BYTES,
         recompute_weight: float = DEFAULT_RECOMPUTE_WEIGHT,
+        index: str = SOFT_INDEX,
     ) -> None:
-        """Called by Serve with ``request_router_kwargs``, before the first replica is known. ``policy``: as ``routing.policy``."""
-        self._policy = policy_by_name(policy, PolicyOptions(load_factor, index_entries, block_bytes, recompute_weight))
+        """Called by Serve with ``request_router_kwargs``, before the first replica is known.
+
+        ``policy`` and ``index``: as in ``routing``.
+        """
+        # Through its module, as the view of replicas below.
+        residency = residency_view.PROCESS_TABLE if index != SOFT_INDEX else None
+        options = PolicyOptions(load_factor, index_entries, block_bytes, recompute_weight, residency=residency)
+        self._policy = policy_by_name(policy, options)
         self._fleet = Fleet(slow_start_s)
         self._running: dict[str, RunningReplica] = {}
         self._stats: dict[str, Mapping[str, Any]] = {}  # as last seen, by replica: a report is news once

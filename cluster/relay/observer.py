@@ -28,6 +28,10 @@ class ChannelObserver(Protocol):
         """What has passed since the last call: bytes of both directions, received messages and the frames in them."""
         ...
 
+    def residency(self, *, replicas: int, hashes: int, gaps: int) -> None:
+        """Replicas whose prefix caches are known, chain hashes that were told of, and gaps in the news since the last call."""
+        ...
+
 
 class SilentChannelObserver:
     """Reports nothing, for tools and tests that don't look."""
@@ -45,4 +49,7 @@ class SilentChannelObserver:
         return
 
     def channel_traffic(self, *, received_bytes: int, sent_bytes: int, messages: int, frames: int) -> None:
+        return
+
+    def residency(self, *, replicas: int, hashes: int, gaps: int) -> None:
         return

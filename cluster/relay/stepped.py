@@ -24,6 +24,7 @@ from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.messages import Accepted, Open
 from cluster.relay.contract import ReplicaLost
 from cluster.relay.observer import ChannelObserver
+from cluster.routing.residency.table import ResidencyTable
 from cluster.routing.ticket import RouteTicket
 
 #: Larger bodies take the channel: a handle call is serialized twice and may have 4 MiB.
@@ -117,11 +118,12 @@ class SteppedRelay:
         settings: RelaySettings,
         key: ChannelKey,
         observer: ChannelObserver,
+        residency: ResidencyTable | None = None,
     ) -> None:
-        """``handles``: one deployment handle for each model id."""
+        """``handles``: one deployment handle for each model id. ``residency``: see :class:`ChannelServer`."""
         self._handles = {model: handle.options(stream=True) for model, handle in handles.items()}
         self._window_bytes = settings.max_buffered_bytes
-        self._server = ChannelServer(key, settings.max_request_bytes, settings.peer_timeout_s, observer)
+        self._server = ChannelServer(key, settings.max_request_bytes, settings.peer_timeout_s, observer, residency)
 
     async def start(self, host: str) -> None:
         """Listen for replicas on ``host``, an address of this node that all engine nodes reach. Raises ``OSError``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
-from cluster.routing.soft_index import Held
+from cluster.routing.prefix_index import Held
 
 
 class Hearsay:

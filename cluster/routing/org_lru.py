@@ -18,10 +18,12 @@ class OrgLru(Generic[V]):
     All operations take constant time per key. Not thread-safe.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, on_evict: Callable[[bytes], None] = lambda key: None) -> None:
+        """``on_evict`` is told of each key that had to go for want of space."""
         if capacity < 1:
             raise ValueError("capacity must be at least 1")
         self.capacity = capacity
+        self._on_evict = on_evict
         self._size = 0
         # Ordered dictionaries, since finding the first key of a plain one gets slow when keys go at the front.
         self._entries: dict[str, OrderedDict[bytes, V]] = {}  # by organization, oldest entry first
@@ -82,6 +84,12 @@ class OrgLru(Generic[V]):
         while self._size > self.capacity:
             self._evict()
 
+    def discard(self, org: str, key: bytes) -> None:
+        """Remove one entry, if it is there."""
+        entries = self._entries.get(org)
+        if entries is not None and entries.pop(key, None) is not None:
+            self._resized(org, len(entries) + 1, len(entries))
+
     def update_all(self, change: Callable[[V], V]) -> None:
         """Replace every value by ``change`` of it; takes time in proportion to the entries, and leaves their order."""
         for entries in self._entries.values():
@@ -91,8 +99,9 @@ class OrgLru(Generic[V]):
     def _evict(self) -> None:
         org = next(iter(self._holders[self._largest]))
         entries = self._entries[org]
-        entries.popitem(last=False)
+        key, _ = entries.popitem(last=False)
         self._resized(org, len(entries) + 1, len(entries))
+        self._on_evict(key)
 
     def _resized(self, org: str, before: int, after: int) -> None:
         if before == after:

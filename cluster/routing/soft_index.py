@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cluster.routing.org_lru import OrgLru
+from cluster.routing.prefix_index import Held, PrefixIndex
 
 ENTRY_BYTES = 270
 """Memory of an entry: its place in an ordered dictionary, the 16-byte hash, and replicas and time in one integer."""
@@ -21,16 +22,8 @@ _STAMP_BITS = 32
 _STAMP_MASK = (1 << _STAMP_BITS) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """How many leading blocks of a chain a replica holds, and how long ago (s) the deepest of them was last used by anybody."""
-
-    depth: int
-    age_s: float
-
-
 @dataclass(slots=True)
-class SoftIndex:
+class SoftIndex(PrefixIndex):
     """For each block of known prompts the replicas that hold it, as bits of an integer above the second of its last use.
 
     ``capacity``: blocks remembered over all organizations. Not thread-safe.
@@ -47,6 +40,10 @@ class SoftIndex:
     @property
     def entries(self) -> int:
         return len(self._blocks)
+
+    @property
+    def wants_chains(self) -> bool:
+        return False
 
     def lookup(self, org: str, chain: Sequence[bytes], now_s: float) -> dict[str, Held]:
         """What each replica holds of the chain; replicas that hold nothing are left out.

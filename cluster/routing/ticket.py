@@ -62,7 +62,7 @@ class RouteTicket:
     stood at the last decision), ``decision_s``, the time that all decisions for this request took, in seconds, ``estimate``, what
     the decision was built on (``None`` for policies that estimate nothing), and ``feedback``, whom to tell how it went on.
     ``uncached_tokens`` is how many the replica is expected to compute. ``notes`` is a policy's own, from its decision until the
-    request is routed.
+    request is routed. ``tell_chain``: the replica gets the whole chain, to tell what it has cached of it.
     """
 
     anchor: bytes = b""
@@ -79,6 +79,7 @@ class RouteTicket:
     feedback: Feedback | None = None
     notes: object = None
     uncached_tokens: int = 0
+    tell_chain: bool = False
     ended: bool = False
 
     def routed_to(self, replica_id: str) -> None:
@@ -117,20 +118,23 @@ class RouteTicket:
             return ()
         return (*[chain[(1 << power) - 1] for power in range(len(chain).bit_length() - 1)], chain[-1])
 
-    def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int]]:
-        """Pickle what a replica has a use for. The rest is the gateway's business, and the chain would be kilobytes."""
-        return ArrivedTicket, (self.marks if self.anchor else (), self.uncached_tokens)
+    def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int, tuple[bytes, ...], int]]:
+        """Pickle what a replica has a use for. The rest is the gateway's business, and the chain can be kilobytes."""
+        chain = self.chain if self.tell_chain else ()
+        return ArrivedTicket, (self.marks if self.anchor else (), self.uncached_tokens, chain, self.prompt_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class ArrivedTicket:
     """What a replica gets of a ticket, to tell all gateways: ``marks`` of the prompt, and how many of its tokens it is expected
 
-    to compute.
+    to compute. ``chain`` of a prompt of ``prompt_bytes``, where replicas tell what they have cached.
     """
 
     marks: tuple[bytes, ...]
     uncached_tokens: int
+    chain: tuple[bytes, ...] = ()
+    prompt_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ class RouteEstimate:
     ``cached_tokens`` of ``prompt_tokens``, by an entry last used ``age_s`` ago; ``best_cached_tokens``: the most that any replica
     was believed to hold. ``wait_ms`` behind earlier prompts, ``prefill_ms`` for this one; ``load``: requests there, this one not
     counted. ``forced_off``: load was the reason not to go where most is cached. ``home``: it is the first of the home order.
+    ``told``: ``cached_tokens`` are what the replica's engine told, not what was believed.
     """
 
     prompt_tokens: int
@@ -151,3 +156,4 @@ class RouteEstimate:
     load: float
     forced_off: bool
     home: bool
+    told: bool = False

@@ -10,15 +10,18 @@ from typing import Any
 import ray
 from ray import serve
 
-from cluster.config.schema import LoggingSettings, ModelSettings, RelaySettings
+from cluster.config.schema import LoggingSettings, ModelSettings, RelaySettings, RoutingSettings
 from cluster.engine.deployment import EngineReplica
 from cluster.engine.isolation_watch import IsolationWatch
+from cluster.engine.residency import Residency
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.replica_end import Dialer
 from cluster.relay.channel.replies import Replies
+from cluster.relay.channel.residency_pump import ResidencyPump
 from cluster.runtime import supervisor
 from cluster.telemetry import logs
 from cluster.telemetry.metrics import EngineMetrics
+from cluster.telemetry.residency_metrics import ResidencyMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -71,11 +74,6 @@ class _Observer:
         self._metrics.stream_begun(model, front_end)
 
 
-def _replies(replica_id: str, key: ChannelKey, relay: RelaySettings) -> Replies:
-    dialer = Dialer(replica_id, key, relay.max_request_bytes, relay.peer_timeout_s)
-    return Replies(dialer, relay.max_request_bytes)
-
-
 class ServedEngine(EngineReplica):
     """One replica of an ``engine:<model>`` deployment."""
 
@@ -86,10 +84,20 @@ class ServedEngine(EngineReplica):
         logging_settings: LoggingSettings,
         longest_retention_s: float,
         channel_key: ChannelKey | None,
+        routing: RoutingSettings,
     ) -> None:
         logs.configure(logging_settings, "engine")
         context = serve.get_replica_context()
-        board = _Board(context.replica_id.unique_id, model.id)
+        replica_id = context.replica_id.unique_id
+        board = _Board(replica_id, model.id)
+        dialer = replies = residency = None
+        self._pump: ResidencyPump | None = None
+        if channel_key is not None:
+            dialer = Dialer(replica_id, channel_key, relay.max_request_bytes, relay.peer_timeout_s)
+            replies = Replies(dialer, relay.max_request_bytes)
+        if routing.index == "precise" and dialer is not None:
+            residency = Residency(model.id, routing.block_bytes, routing.index_entries, ResidencyMetrics([model.id]))
+            self._pump = ResidencyPump(residency, dialer, routing.report_period_s)
         super().__init__(
             model,
             relay,
@@ -97,15 +105,23 @@ class ServedEngine(EngineReplica):
             observer=_Observer(EngineMetrics([model.id]), board),
             # A salt comes back for as long as its epoch lasts; the watch must remember it a little longer.
             watch=IsolationWatch(longest_retention_s + _EPOCH_MARGIN_S),
-            replies=_replies(context.replica_id.unique_id, channel_key, relay) if channel_key is not None else None,
+            replies=replies,
+            residency=residency,
         )
         try:
             await self.start()
         except BaseException:
             await self.stop()
             raise
+        if self._pump is not None:
+            self._pump.start()
         board.done()
-        logger.info("replica %s on node %s is ready", context.replica_id.unique_id, ray.get_runtime_context().get_node_id())
+        logger.info("replica %s on node %s is ready", replica_id, ray.get_runtime_context().get_node_id())
+
+    async def stop(self) -> None:
+        if self._pump is not None:
+            await self._pump.stop()
+        await super().stop()
 
     async def __del__(self) -> None:
         await self.stop()

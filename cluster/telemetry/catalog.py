@@ -274,6 +274,64 @@ RELAY_FRAMES = Metric(
     "Pieces of single answers in those messages. Divided by the messages: how many streams share one.",
     example="sum(rate(ossature_relay_frames_total[5m])) / sum(rate(ossature_relay_messages_total[5m]))",
 )
+KV_EVENTS = Metric(
+    "ossature_kv_events_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Blocks of the prefix cache that engines told of (`routing.index: precise`), each cache group by itself: `stored`, `removed`; "
+    "`cleared` counts whole caches.",
+    labels=("model", "kind"),
+    at_start=False,
+    example='sum by (model) (rate(ossature_kv_events_total{kind="removed"}[5m]))',
+)
+KV_FEED = Metric(
+    "ossature_kv_event_gaps_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Missing events of engines: each `gap` ends with a `replay`, or with a `reset`, after which gateways are left to belief.",
+    labels=("model", "outcome"),
+    at_start=False,
+    example='increase(ossature_kv_event_gaps_total{outcome="reset"}[1h]) > 0',
+)
+KV_RESIDENT_BLOCKS = Metric(
+    "ossature_kv_resident_blocks",
+    Kind.GAUGE,
+    Source.ENGINE,
+    "Blocks that the node's engines have cached, as their events tell it; 0 while that is not known.",
+    labels=("model",),
+    at_start=False,
+    example="sum by (model) (ossature_kv_resident_blocks)",
+)
+KV_RESIDENT_HASHES = Metric(
+    "ossature_kv_resident_hashes",
+    Kind.GAUGE,
+    Source.ENGINE,
+    "Hashes of prompts' prefix chains that end on these blocks, at most `routing.index_entries` for each replica.",
+    labels=("model",),
+    at_start=False,
+    example="sum by (model) (ossature_kv_resident_hashes)",
+)
+RESIDENCY_REPLICAS = Metric(
+    "ossature_residency_replicas",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Replicas that have told the node's gateways all that they have cached, added up over the gateways.",
+    example="sum(ossature_residency_replicas)",
+)
+RESIDENCY_HASHES = Metric(
+    "ossature_residency_hashes",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Prefix hashes that the node's gateways were told of, about 420 bytes each, at most `routing.index_entries` a gateway.",
+    example="sum(ossature_residency_hashes)",
+)
+RESIDENCY_GAPS = Metric(
+    "ossature_residency_gaps_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Reports of replicas that came without the one before; what is missing is asked for.",
+    example="increase(ossature_residency_gaps_total[1h]) > 0",
+)
 BUILD_INFO = Metric(
     "ossature_build_info",
     Kind.GAUGE,
@@ -337,6 +395,13 @@ ALL: tuple[Metric, ...] = (
     RELAY_BYTES,
     RELAY_MESSAGES,
     RELAY_FRAMES,
+    KV_EVENTS,
+    KV_FEED,
+    KV_RESIDENT_BLOCKS,
+    KV_RESIDENT_HASHES,
+    RESIDENCY_REPLICAS,
+    RESIDENCY_HASHES,
+    RESIDENCY_GAPS,
     BUILD_INFO,
     EXPORTER_PROCESSES,
     EXPORTER_FOLDED,

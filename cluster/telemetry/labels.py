@@ -21,6 +21,8 @@ TOKEN_KINDS = ("prompt", "cached", "shown_cached", "completion")
 RETRY_REASONS = frozenset({"replica_lost", "engine_dead"})
 CONNECTION_OUTCOMES = frozenset({"first", "again", "refused"})
 CHANNEL_END_REASONS = frozenset({"closed", "silent", "protocol", "superseded"})
+KV_EVENTS = frozenset({"stored", "removed", "cleared"})
+KV_FEED_OUTCOMES = frozenset({"gap", "replay", "reset"})
 DIRECTIONS = frozenset({"received", "sent"})
 AUTH_REASONS = frozenset({"missing", "malformed", "unknown", "wrong_organization", "wrong_project", "unavailable"})
 COLD_START_PHASES = frozenset({"import", "processes", "load_weights", "kv_cache", "serving", "warm_up"})
@@ -135,9 +137,11 @@ MEANINGS: dict[str, str] = {
     "model": f"id of a configured model; `{UNKNOWN}` for anything else",
     "edge": _listed(*sorted(EDGES), OTHER),
     "code": f"{_listed(OK, CANCELLED, *sorted(error_codes()))}; `{OTHER}` for anything else",
-    "kind": f"of tokens: {_listed(*TOKEN_KINDS)}; of cached tokens as routers see them: {_listed(*sorted(PREDICTIONS))}",
+    "kind": f"of tokens: {_listed(*TOKEN_KINDS)}; of cached tokens as routers see them: {_listed(*sorted(PREDICTIONS))}; "
+    f"of cache events: {_listed(*sorted(KV_EVENTS))}",
     "front_end": f"what writes a stream: {_listed(*sorted(FRONT_ENDS))}",
-    "outcome": f"of routing: {_listed(*sorted(AFFINITIES))}; of a connection: {_listed(*sorted(CONNECTION_OUTCOMES))}",
+    "outcome": f"of routing: {_listed(*sorted(AFFINITIES))}; of a connection: {_listed(*sorted(CONNECTION_OUTCOMES))}; "
+    f"of missing cache events: {_listed(*sorted(KV_FEED_OUTCOMES))}",
     "reason": f"of a retry: {_listed(*sorted(RETRY_REASONS), OTHER)}; of a refused key: {_listed(*sorted(AUTH_REASONS), OTHER)}; "
     f"of a channel's end: {_listed(*sorted(CHANNEL_END_REASONS), OTHER)}",
     "direction": f"as a gateway sees it: {_listed(*sorted(DIRECTIONS))}",

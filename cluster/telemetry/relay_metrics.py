@@ -19,6 +19,9 @@ class RelayMetrics:
         self._bytes = Family(counter(catalog.RELAY_BYTES, registry))
         self._messages = counter(catalog.RELAY_MESSAGES, registry)
         self._frames = counter(catalog.RELAY_FRAMES, registry)
+        self._residency_replicas = gauge(catalog.RESIDENCY_REPLICAS, registry)
+        self._residency_hashes = gauge(catalog.RESIDENCY_HASHES, registry)
+        self._residency_gaps = counter(catalog.RESIDENCY_GAPS, registry)
         self._connections.create(labels.CONNECTION_OUTCOMES)
         self._ends.create(labels.CHANNEL_END_REASONS)
         self._bytes.create(labels.DIRECTIONS)
@@ -40,3 +43,8 @@ class RelayMetrics:
         self._bytes("sent").inc(sent_bytes)
         self._messages.inc(messages)
         self._frames.inc(frames)
+
+    def residency(self, *, replicas: int, hashes: int, gaps: int) -> None:
+        self._residency_replicas.set(replicas)
+        self._residency_hashes.set(hashes)
+        self._residency_gaps.inc(gaps)

@@ -15,12 +15,14 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from cluster.config.schema import ModelSettings
 from cluster.engine.cold_start import ColdStart, OnPhase, Phase
 from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, Frame, Operation, PayloadSink
 from cluster.engine.processes import EngineProcesses
+from cluster.engine.residency import Residency
 from cluster.engine.vllm import arguments, faults, harmony, payloads
 from cluster.engine.vllm.architecture import is_gpt_oss
 from cluster.engine.vllm.environment import engine_environment
@@ -37,6 +39,7 @@ class VllmEngine:
     """One engine. ``rank`` tells this replica's metrics from those of the model's other replicas.
 
     ``on_stream`` is told which front end writes each streamed answer that has begun: ``lean`` or ``vllm``.
+    ``residency`` is kept in step with the engine's prefix cache.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class VllmEngine:
         rank: int = 0,
         on_phase: OnPhase | None = None,
         on_stream: Callable[[str], None] | None = None,
+        residency: Residency | None = None,
     ) -> None:
         self._model = model
         self._rank = rank
@@ -58,6 +62,8 @@ class VllmEngine:
         self._llm: Any = None
         self._serving: Any = None
         self._lean = False
+        self._residency = residency
+        self._follower: Any = None
 
     # --- life -------------------------------------------------------------------------------------------------------------
 
@@ -74,6 +80,8 @@ class VllmEngine:
             self._llm = await loop.run_in_executor(self._launcher, self._launch, namespace)
             self._processes.adopt(multiprocessing.active_children())
             await self._report_launch(cold_start, cold_start.now_s() - began_s)
+            if self._follower is not None:
+                await self._follower.begin(self._llm.engine_core)
             with cold_start.phase(Phase.SERVING):
                 self._serving = await self._build_serving(namespace)
             with cold_start.phase(Phase.WARM_UP):
@@ -86,6 +94,11 @@ class VllmEngine:
         from cluster.engine.vllm.plugin import patch_front_end
 
         namespace = arguments.build(self._model)
+        if self._residency is not None:
+            from cluster.engine.vllm.kv_events.follower import EventFollower
+
+            self._follower = EventFollower(self._residency)
+            self._follower.configure(namespace)
         patch_front_end()
         return namespace
 
@@ -128,6 +141,8 @@ class VllmEngine:
         llm, self._llm, self._serving = self._llm, None, None
         loop = asyncio.get_running_loop()
         try:
+            if self._follower is not None:
+                await self._follower.stop()
             if llm is not None:
                 await loop.run_in_executor(self._launcher, llm.shutdown, SHUTDOWN_TIMEOUT_S)
         finally:
@@ -149,15 +164,13 @@ class VllmEngine:
 
     async def generate(self, request: EngineRequest, sink: PayloadSink | None = None) -> AsyncGenerator[Frame, None]:
         """See :class:`~cluster.engine.contract.Engine`."""
-        from cluster.engine.vllm.metered import RequestMeter
-
         if request.deadline_unix_s is not None and time.time() >= request.deadline_unix_s:
             yield Frame(fault=faults.DEADLINE)
             return
         if self._llm is None:
             yield Frame(fault=faults.ENGINE_DEAD)
             return
-        meter = RequestMeter(sink)
+        meter = self._meter(request, sink)
         try:
             answer = await self._begin_stream(request, meter) if request.stream else self._whole(request, meter)
             async with aclosing(answer):
@@ -167,6 +180,13 @@ class VllmEngine:
             yield Frame(fault=self._fault(request, meter, error))
         finally:
             await meter.close()
+
+    def _meter(self, request: EngineRequest, sink: PayloadSink | None) -> Any:
+        from cluster.engine.vllm.metered import RequestMeter
+
+        if self._residency is None:
+            return RequestMeter(sink)
+        return RequestMeter(sink, name=request.request_id, on_prompt=partial(self._residency.computed, request.request_id))
 
     async def _begin_stream(self, request: EngineRequest, meter: Any) -> AsyncGenerator[Frame, None]:
         with meter.active():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -47,11 +47,20 @@ class PromptMeter:
 class RequestMeter:
     """What one request cost. ``error`` is the exception that ended a generation, ``started`` whether there was any output.
 
-    ``direct``: the short way to the request's sink, if it has one.
+    ``direct``: the short way to the request's sink, if it has one. ``name`` is what the engine's cache events call the request;
+    ``on_prompt`` is told its prompt's tokens once it is computed, if it has a single one.
     """
 
-    def __init__(self, sink: PayloadSink | None = None) -> None:
+    def __init__(
+        self,
+        sink: PayloadSink | None = None,
+        *,
+        name: str | None = None,
+        on_prompt: Callable[[int], None] | None = None,
+    ) -> None:
         self.direct = None if sink is None else DirectWrites(sink, self._count)
+        self.name = name
+        self._on_prompt = on_prompt
         self._prompts: list[PromptMeter] = []
         self._generations: list[AsyncGenerator[Any, None]] = []
         self.started = False
@@ -84,6 +93,9 @@ class RequestMeter:
                 async for output in generation:
                     self.started = True
                     prompt.record(output)
+                    if self._on_prompt is not None and len(self._prompts) == 1 and prompt.prompt_tokens:
+                        self._on_prompt(prompt.prompt_tokens)
+                        self._on_prompt = None
                     yield output
             except Exception as error:
                 self.error = error
@@ -131,9 +143,11 @@ class MeteredGenerations:
         self._direct: weakref.WeakValueDictionary[str, DirectWrites] = weakref.WeakValueDictionary()
 
     def generate(self, prompt: Any, sampling_params: Any, request_id: str, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        meter = _active.get()
+        if meter is not None and meter.name is not None:
+            kwargs.setdefault("session_id", meter.name)
         generation: AsyncGenerator[Any, None]
         generation = super().generate(prompt, sampling_params, request_id, **kwargs)  # type: ignore[misc]  # the mixed-in one's
-        meter = _active.get()
         if meter is None:
             return generation
         if meter.direct is not None:

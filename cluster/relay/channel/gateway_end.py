@@ -21,14 +21,18 @@ from cluster.relay.channel.messages import (
     Credit,
     Delta,
     Fetch,
+    Follow,
     FromReplica,
     GatewayAddress,
     Hello,
     Refused,
+    Resident,
     Step,
 )
 from cluster.relay.contract import ReplicaLost
 from cluster.relay.observer import ChannelObserver
+from cluster.routing.residency.report import Report, Subscribe
+from cluster.routing.residency.table import ResidencyTable
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +55,27 @@ class Awaited:
 
 
 class ChannelServer:
-    """All channels of one gateway process, and the streams on them. Its life ends with :meth:`close`."""
+    """All channels of one gateway process, and the streams on them. Its life ends with :meth:`close`.
 
-    def __init__(self, key: ChannelKey, max_message_bytes: int, peer_timeout_s: float, observer: ChannelObserver) -> None:
+    ``residency`` is told what replicas tell of their prefix caches; without it they aren't asked.
+    """
+
+    def __init__(
+        self,
+        key: ChannelKey,
+        max_message_bytes: int,
+        peer_timeout_s: float,
+        observer: ChannelObserver,
+        residency: ResidencyTable | None = None,
+    ) -> None:
         self.key = key
         self.max_message_bytes = max_message_bytes
         self.peer_timeout_s = peer_timeout_s
         self.observer = observer
+        self.residency = residency
         self.traffic = Traffic()
         self._reported = Traffic()
+        self._reported_gaps = 0
         self.awaited: dict[int, Awaited] = {}
         self._life = new_life()
         self._ids = itertools.count(1)
@@ -154,6 +170,8 @@ class ChannelServer:
             return
         if self._channels.get(channel.replica_id) is channel:
             del self._channels[channel.replica_id]
+            if self.residency is not None:
+                self.residency.forget(channel.replica_id)
         self.observer.channel_ended(reason)
         self.observer.channels_open(len(self._channels))
         log = logger.info if reason == "closed" else logger.warning
@@ -171,6 +189,9 @@ class ChannelServer:
             frames=traffic.received_frames - reported.received_frames,
         )
         self._reported = replace(traffic)
+        if (table := self.residency) is not None:
+            self.observer.residency(replicas=table.replicas, hashes=len(table), gaps=table.gaps - self._reported_gaps)
+            self._reported_gaps = table.gaps
         self._reporter = asyncio.get_running_loop().call_later(_REPORT_INTERVAL_S, self._report)
 
 
@@ -205,6 +226,8 @@ class GatewayChannel(Connection[FromReplica]):
             self._admit(message)
         elif type(message) is Fetch:
             self._send_body(message.stream)
+        elif type(message) is Resident:
+            self._learn(message.report)
         elif type(message) is Hello:
             raise ProtocolViolation("a second proof")
 
@@ -218,6 +241,18 @@ class GatewayChannel(Connection[FromReplica]):
         self._establish()
         self._server.admitted(self)
         self.send(self._server.key.welcome(self._challenge, hello))
+        if self._server.residency is not None:
+            self.send(Follow(Subscribe()))
+
+    def _learn(self, report: Report) -> None:
+        if self._server.residency is None:
+            raise ProtocolViolation("news that nobody asked for")
+        try:
+            missing = self._server.residency.apply(self.replica_id, report)
+        except ValueError as error:
+            raise ProtocolViolation(str(error)) from None
+        if missing is not None:
+            self.send(Follow(missing))
 
     def _deliver(self, delta: Delta) -> None:
         awaited = self._mine(delta.stream)

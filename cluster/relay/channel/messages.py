@@ -11,6 +11,8 @@
 | `Body`      | gateway | a piece of it                                                                                  |
 | `Credit`    | gateway | the client has read: that many more bytes may come                                             |
 | `Cancel`    | gateway | nobody wants the stream any more                                                               |
+| `Follow`    | gateway | once, where gateways are told of prefix caches, and again when something of that is missing    |
+| `Resident`  | replica | what has changed in its prefix cache, from time to time                                        |
 | `Ping`      | both    | nothing else was said for a while                                                              |
 
 A connection begins with `Challenge`, `Hello`, `Welcome`; whatever else comes before that ends it.
@@ -21,9 +23,10 @@ from __future__ import annotations
 import msgspec
 
 from cluster.engine.contract import EngineRequest, Frame
+from cluster.routing.residency.report import Report, Subscribe
 
 #: Part of every proof: ends that speak different versions do not get past the handshake.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class GatewayAddress(msgspec.Struct, frozen=True, array_like=True):
@@ -110,6 +113,18 @@ class Ping(msgspec.Struct, tag=9, array_like=True):
     pass
 
 
-FromReplica = Hello | Step | Fetch | Ping
-FromGateway = Challenge | Welcome | Refused | Body | Credit | Cancel | Ping
+class Follow(msgspec.Struct, tag=10, array_like=True):
+    """The gateway wants to be told of the replica's prefix cache, from this state on."""
+
+    at: Subscribe
+
+
+class Resident(msgspec.Struct, tag=11, array_like=True):
+    """Something new of the replica's prefix cache."""
+
+    report: Report
+
+
+FromReplica = Hello | Step | Fetch | Resident | Ping
+FromGateway = Challenge | Welcome | Refused | Body | Credit | Cancel | Follow | Ping
 Message = FromReplica | FromGateway

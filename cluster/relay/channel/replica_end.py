@@ -19,14 +19,17 @@ from cluster.relay.channel.messages import (
     Credit,
     Delta,
     Fetch,
+    Follow,
     FromGateway,
     GatewayAddress,
     Hello,
     Refused,
+    Resident,
     Step,
     Welcome,
 )
 from cluster.relay.channel.outbox import FrameTooLarge, Outbox
+from cluster.routing.residency.report import Report, Subscribe
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +61,8 @@ class ReplicaChannel(Connection[FromGateway]):
         super().__init__(msgspec.msgpack.Decoder(FromGateway), dialer.max_message_bytes, dialer.peer_timeout_s, dialer.traffic)
         self.gateway = gateway
         self.ready: asyncio.Future[None] = self._loop.create_future()
+        #: What the gateway has been told of this replica's prefix cache; ``None`` while it doesn't want to know.
+        self.follower: Subscribe | None = None
         self._dialer = dialer
         self._on_end_of = on_end
         self._challenge = b""
@@ -87,6 +92,11 @@ class ReplicaChannel(Connection[FromGateway]):
     def fetch(self, stream: int) -> None:
         """Ask for the body of a stream's request."""
         self.send(Fetch(stream))
+
+    def tell(self, report: Report) -> None:
+        """Tell the gateway something new of this replica's prefix cache."""
+        self.follower = Subscribe(report.epoch, report.number)
+        self.send(Resident(report))
 
     def push(self, delta: Delta, size_bytes: int) -> None:
         """Send ``delta`` at the end of this turn of the loop, with whatever else comes until then. Raises ``FrameTooLarge``."""
@@ -128,6 +138,8 @@ class ReplicaChannel(Connection[FromGateway]):
             case Body(stream, data, last):
                 if outbox := self._outboxes.get(stream):
                     outbox.receive(data, last=last)
+            case Follow(at):
+                self.follower = at
             case Challenge() | Welcome() | Refused():
                 raise ProtocolViolation("a second handshake")
 
@@ -173,6 +185,11 @@ class Dialer:
     @property
     def open_channels(self) -> int:
         return len(self._channels)
+
+    def channels(self) -> list[ReplicaChannel]:
+        """Those that are up."""
+        done = [task for task in self._channels.values() if task.done() and not task.cancelled() and task.exception() is None]
+        return [task.result() for task in done]
 
     async def channel(self, gateway: GatewayAddress) -> ReplicaChannel:
         """The channel to this life of a gateway, made if there is none. Raises ``ChannelUnavailable``."""

@@ -13,6 +13,9 @@ from cluster.routing.policies.priced_affinity import PricedAffinity
 from cluster.routing.policies.random_choice import RandomChoice
 from cluster.routing.policies.round_robin import RoundRobin
 from cluster.routing.policy import Policy
+from cluster.routing.precise_index import PreciseIndex
+from cluster.routing.residency.table import ResidencyTable
+from cluster.routing.soft_index import SoftIndex
 
 AFFINITY = "affinity"
 NAMES = (AFFINITY, "rendezvous", "bounded_hashing", "least_load", "power_of_two", "round_robin", "random")
@@ -23,13 +26,17 @@ FIXED_PREFIX_TOKENS = 1024
 
 @dataclass(frozen=True, slots=True)
 class PolicyOptions:
-    """The settings of ``routing`` that policies take, by the same names. ``seed`` makes random choices repeatable."""
+    """The settings of ``routing`` that policies take, by the same names. ``seed`` makes random choices repeatable.
+
+    ``residency``: what engines tell of their caches, where ``routing.index`` is ``precise``.
+    """
 
     load_factor: float = 1.25
     index_entries: int = 200_000
     block_bytes: int = 512
     recompute_weight: float = 2.0
     seed: int | None = None
+    residency: ResidencyTable | None = None
 
 
 def policy_by_name(name: str, options: PolicyOptions) -> Policy:
@@ -37,7 +44,15 @@ def policy_by_name(name: str, options: PolicyOptions) -> Policy:
     load_factor, seed = options.load_factor, options.seed
     match name:
         case "affinity":
-            return PricedAffinity(load_factor, options.index_entries, options.block_bytes, options.recompute_weight, seed)
+            index = SoftIndex(options.index_entries)
+            return PricedAffinity(
+                load_factor,
+                options.index_entries,
+                options.block_bytes,
+                options.recompute_weight,
+                seed,
+                index if options.residency is None else PreciseIndex(index, options.residency),
+            )
         case "rendezvous":
             return PrefixAffinity(load_factor, LeastLoaded(seed))
         case "bounded_hashing":

@@ -21,8 +21,9 @@ from cluster.routing.calibration import Calibration
 from cluster.routing.chain import block_ends
 from cluster.routing.hearsay import Hearsay
 from cluster.routing.policy import Candidate, Policy, ReplicaReport, without_excluded
+from cluster.routing.prefix_index import Held, PrefixIndex
 from cluster.routing.rendezvous import HomeOrders
-from cluster.routing.soft_index import Held, SoftIndex
+from cluster.routing.soft_index import SoftIndex
 from cluster.routing.ticket import Answer, RouteEstimate, RouteTicket
 
 HOMES = 3
@@ -65,12 +66,21 @@ class PricedAffinity(Policy):
     """See the module. ``load_factor`` bounds the load of homes that hold nothing, as a multiple of the mean."""
 
     def __init__(
-        self, load_factor: float, index_entries: int, block_bytes: int, recompute_weight: float = 2.0, seed: int | None = None
+        self,
+        load_factor: float,
+        index_entries: int,
+        block_bytes: int,
+        recompute_weight: float = 2.0,
+        seed: int | None = None,
+        index: PrefixIndex | None = None,
     ) -> None:
-        """``block_bytes``: of the chains' blocks. ``recompute_weight``: see the setting of that name."""
+        """``block_bytes``: of the chains' blocks. ``recompute_weight``: see the setting of that name. ``index``: a soft one of
+
+        ``index_entries`` unless given.
+        """
         self._recompute_weight = recompute_weight
         self._load_factor = load_factor
-        self._index = SoftIndex(index_entries)
+        self._index = index if index is not None else SoftIndex(index_entries)
         self._block_bytes = block_bytes
         self._ends: list[int] = []
         self._hearsay = Hearsay(index_entries // 4)
@@ -91,6 +101,7 @@ class PricedAffinity(Policy):
     def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
         order, ids = self._orders.of(ticket.anchor, candidates) if ticket.anchor else self._any_order(candidates)
         ticket.home_order = ids if ticket.anchor else ()
+        ticket.tell_chain = self._index.wants_chains
         case = ticket.notes = self._case(ticket, ids, now_s)
         allowed = without_excluded(ticket, order)
         if not allowed:
@@ -128,7 +139,7 @@ class PricedAffinity(Policy):
             if replica_id in ids and (replica_id not in held or held[replica_id].depth < what.depth):
                 held[replica_id] = what
         deepest = max([what.depth for what in held.values()], default=0)
-        best_tokens = min(tokens, self._tokens_at(deepest, ticket.prompt_bytes))
+        best_tokens = max([self._believed(what, ticket.prompt_bytes, tokens) for what in held.values()], default=0.0)
         unknown = ticket.anchor not in ticket.chain[:deepest]
         home_tokens = self.rates.home_share * (tokens - best_tokens) if unknown else 0.0
         return _Case(ticket, now_s, tokens, held, best_tokens, ids[0], home_tokens, unknown)
@@ -198,11 +209,17 @@ class PricedAffinity(Policy):
         """Tokens of the prompt that are likely to be found at a replica."""
         what = case.held.get(replica_id)
         cached = 0.0
+        if what is not None and what.tokens is not None:
+            return min(what.tokens, case.tokens)
         if what is not None:
             cached = self._tokens_at(what.depth, case.ticket.prompt_bytes) * self.rates.survival(what.age_s)
         if replica_id == case.home:
             cached += case.home_tokens
         return min(cached, case.tokens)
+
+    def _believed(self, what: Held, prompt_bytes: int, tokens: float) -> float:
+        """Tokens of a prompt of ``tokens`` that a replica holds, without any doubts."""
+        return min(tokens, self._tokens_at(what.depth, prompt_bytes) if what.tokens is None else what.tokens)
 
     def _tokens_at(self, depth: int, prompt_bytes: int) -> float:
         """Tokens of the first ``depth`` blocks of a prompt."""
@@ -229,7 +246,7 @@ class PricedAffinity(Policy):
         ticket.notes = None
         what = case.held.get(replica_id)
         # What was believed without doubts: the doubts are learned from how far it was wrong.
-        cached = min(self._tokens_at(what.depth, ticket.prompt_bytes), case.tokens) if what is not None else 0.0
+        cached = self._believed(what, ticket.prompt_bytes, case.tokens) if what is not None else 0.0
         expected = self._expected(case, replica_id)
         prefill_ms = self.rates.prefill_ms_per_token * (case.tokens - expected)
         # Those that hold equally much share one entry.
@@ -245,6 +262,7 @@ class PricedAffinity(Policy):
             load=case.loads.get(replica_id, 0.0),
             forced_off=best_expected - expected >= FORCED_OFF_TOKENS,
             home=replica_id == case.home,
+            told=what is not None and what.tokens is not None,
         )
         ticket.settled()
         backlog = self._backlogs.setdefault(replica_id, Backlog())
@@ -282,7 +300,7 @@ class PricedAffinity(Policy):
             rates.decoded(answer.completion_tokens, answer.decode_s, estimate.load)
         if not ticket.anchor:
             return
-        if estimate.cached_tokens > 0:
+        if estimate.cached_tokens > 0 and not estimate.told:
             rates.found(estimate.age_s, answer.cached_tokens / estimate.cached_tokens)
         unknown = answer.prompt_tokens - estimate.best_cached_tokens
         if estimate.home and 2 * unknown > answer.prompt_tokens:

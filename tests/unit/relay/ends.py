@@ -15,6 +15,7 @@ from cluster.relay.channel.gateway_end import Awaited, ChannelServer
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.messages import Accepted, Challenge, FromGateway, GatewayAddress, Message, Open
 from cluster.relay.channel.replica_end import Dialer
+from cluster.routing.residency.table import ResidencyTable
 
 KEY = ChannelKey.of(b"a secret of thirty-two bytes or so")
 MAX_MESSAGE_BYTES = 1 << 20
@@ -30,6 +31,7 @@ class RecordingObserver:
     ends: list[str] = field(default_factory=list)
     open: int = 0
     messages: int = 0
+    known_replicas: int = 0
 
     def channel_connected(self, *, again: bool) -> None:
         self.connected.append(again)
@@ -46,12 +48,19 @@ class RecordingObserver:
     def channel_traffic(self, *, received_bytes: int, sent_bytes: int, messages: int, frames: int) -> None:
         self.messages += messages
 
+    def residency(self, *, replicas: int, hashes: int, gaps: int) -> None:
+        self.known_replicas = replicas
+
 
 @asynccontextmanager
 async def listening(
-    observer: RecordingObserver | None = None, *, key: ChannelKey = KEY, peer_timeout_s: float = PEER_TIMEOUT_S
+    observer: RecordingObserver | None = None,
+    *,
+    key: ChannelKey = KEY,
+    peer_timeout_s: float = PEER_TIMEOUT_S,
+    residency: ResidencyTable | None = None,
 ) -> AsyncIterator[ChannelServer]:
-    server = ChannelServer(key, MAX_MESSAGE_BYTES, peer_timeout_s, observer or RecordingObserver())
+    server = ChannelServer(key, MAX_MESSAGE_BYTES, peer_timeout_s, observer or RecordingObserver(), residency)
     await server.start("127.0.0.1")
     try:
         yield server

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from cluster.routing.hearsay import Hearsay
-from cluster.routing.soft_index import Held, SoftIndex
+from cluster.routing.prefix_index import Held
+from cluster.routing.soft_index import SoftIndex
 
 
 def chain(*names: int) -> tuple[bytes, ...]:

@@ -9,6 +9,7 @@ from cluster.telemetry import catalog
 from cluster.telemetry.definition import Source
 from cluster.telemetry.metrics import EngineMetrics, GatewayMetrics
 from cluster.telemetry.relay_metrics import RelayMetrics
+from cluster.telemetry.residency_metrics import ResidencyMetrics
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ def test_exactly_the_metrics_of_the_catalog_exist_and_those_marked_so_from_the_s
 ) -> None:
     EngineMetrics(["m"], registry=registry)
     RelayMetrics(registry=registry)
+    ResidencyMetrics(["m"], registry=registry)
     families = {f.name + ("_total" if f.type == "counter" else ""): f for f in registry.collect()}
     expected = {metric.name: metric for metric in catalog.ALL if metric.source is not Source.EXPORTER}
     assert families.keys() == expected.keys()
