@@ -63,10 +63,6 @@ class FakeHandle:
     def options(self, **_: Any) -> FakeHandle:
         return self
 
-    @property
-    def open(self) -> FakeHandle:
-        return self
-
     def remote(self, packed: bytes, ticket: RouteTicket) -> FakeResponse:
         number = next(self._numbers)
         response = self._calls[number] = FakeResponse(self, number)

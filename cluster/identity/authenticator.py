@@ -14,7 +14,7 @@ from cluster.errors import Overloaded, PermissionDenied, StoreUnavailable, Unaut
 from cluster.identity.cache import KeyCache
 from cluster.identity.last_used import LastUsed
 from cluster.identity.principal import Principal
-from cluster.identity.repository import revision
+from cluster.identity.repository import REVISION, revision
 from cluster.identity.secrets import is_secret, secret_hash
 from cluster.store.database import Database
 from cluster.store.tables import ApiKeyRow
@@ -51,6 +51,7 @@ class Authenticator:
         self._settings = settings
         self._clock = clock
         self._cache = KeyCache(settings.max_cached_keys, MAX_UNKNOWN, UNKNOWN_TTL_S, clock)
+        self._revision_query = database.scalar_query(REVISION)
         self._last_used = LastUsed(database, now)
         self._lookups: dict[bytes, asyncio.Task[Principal | None]] = {}
         self._lookup_slots = asyncio.Semaphore(LOOKUPS_AT_ONCE)
@@ -72,6 +73,7 @@ class Authenticator:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
         self._watcher = None
+        await self._revision_query.close()
         await self._last_used.close()
 
     async def authenticate(self, secret: str | None, organization: str | None = None, project: str | None = None) -> Principal:
@@ -164,9 +166,11 @@ class Authenticator:
     async def _watch_once(self) -> None:
         asked = self._clock()
         revoked: list[bytes] = []
-        async with self._database.session() as session:
-            current = await revision(session)
-            if current > self._revision and self._cache:
+        # Several times a second, and nearly always the same.
+        current = int(await self._revision_query.value())
+        if current > self._revision and self._cache:
+            async with self._database.session() as session:
+                current = await revision(session)
                 query = select(ApiKeyRow.secret_hash).where(ApiKeyRow.revision > self._revision)
                 revoked = list(await session.scalars(query))
         # No await from here on: a lookup that ends in between would remember what is being forgotten.

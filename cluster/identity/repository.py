@@ -88,5 +88,8 @@ async def raise_revision(session: AsyncSession) -> int:
     return (await session.execute(statement)).scalar_one()
 
 
+REVISION = select(RevisionRow.value).where(RevisionRow.name == IDENTITY_REVISION)
+
+
 async def revision(session: AsyncSession) -> int:
-    return (await session.execute(select(RevisionRow.value).where(RevisionRow.name == IDENTITY_REVISION))).scalar_one()
+    return (await session.execute(REVISION)).scalar_one()

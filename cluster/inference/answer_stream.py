@@ -69,34 +69,51 @@ class AnswerStream:
         self._meter = meter
         self._release: Callable[[], None] | None = release
         self._usage: Usage | None = None
+        self._frames = opened.frames
+        self._first: Frame | None = opened.first
         self._created = 0
+        self._ended = False
+        self._error: OssatureError | None = None
 
     @property
     def usage(self) -> Usage | None:
         return self._usage
 
-    async def __aiter__(self) -> AsyncIterator[list[bytes]]:
+    def __aiter__(self) -> AsyncIterator[list[bytes]]:
+        return self
+
+    async def __anext__(self) -> list[bytes]:
+        # One coroutine and one `with` a batch: this runs for every token.
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise await self._fail(error)
+        if self._ended:
+            raise StopAsyncIteration
         try:
-            frame = self._opened.first
-            if frame.payloads:
-                self._created = _head_decoder.decode(frame.payloads[0]).created
-            while not frame.last:
+            while True:
+                if self._first is not None:
+                    frame, self._first = self._first, None
+                    if frame.payloads:
+                        self._created = _head_decoder.decode(frame.payloads[0]).created
+                else:
+                    with self._deadline:
+                        frame = await self._frames.__anext__()
+                if frame.last:
+                    return await self._finish(frame)
                 if frame.payloads:
-                    yield frame.payloads
-                frame = await self._next_frame()
-            if frame.fault is not None:
-                if frame.payloads:
-                    yield frame.payloads
-                raise await self._fail(error_of(frame.fault))
-            assert frame.usage is not None
-            self._usage = shown(frame.usage)
-            await self._meter.completed(frame.usage, self._usage, frame.timing)
-            self._free()
-            tail = [*frame.payloads, self._usage_chunk(self._usage)] if self._include_usage else frame.payloads
-            if tail:
-                yield tail
-        except OssatureError:
-            raise
+                    return frame.payloads
+        except TimeoutError:
+            raise await self._fail(DeadlineExceeded("The request's deadline passed before the answer was finished.")) from None
+        except ReplicaLost:
+            raise await self._fail(
+                EngineFailed("The replica that served this request stopped. The answer could not be finished; please retry.")
+            ) from None
+        except OssatureError as error:
+            raise await self._fail(error) from None
+        except StopAsyncIteration:
+            if self._ended:
+                raise
+            raise await self._fail(RuntimeError("the relay's stream ended without a last frame")) from None
         except Exception as error:
             # A defect. Booked here, since all that the edge does next is to close the stream, as it does for a client that left.
             await self._fail(error)
@@ -109,20 +126,25 @@ class AnswerStream:
         await self._opened.stream.cancel()
         await self._meter.cancelled()
 
-    async def _next_frame(self) -> Frame:
-        try:
-            with self._deadline:
-                return await anext(self._opened.frames)
-        except TimeoutError:
-            raise await self._fail(DeadlineExceeded("The request's deadline passed before the answer was finished.")) from None
-        except ReplicaLost:
-            raise await self._fail(
-                EngineFailed("The replica that served this request stopped. The answer could not be finished; please retry.")
-            ) from None
-        except OssatureError as error:
-            raise await self._fail(error) from None
+    async def _finish(self, frame: Frame) -> list[bytes]:
+        """The last batch. Raises ``StopAsyncIteration`` when it is empty, and the error of a frame that brings nothing else."""
+        self._ended = True
+        if frame.fault is not None:
+            if not frame.payloads:
+                raise error_of(frame.fault)
+            self._error = error_of(frame.fault)
+            return frame.payloads
+        assert frame.usage is not None
+        self._usage = shown(frame.usage)
+        await self._meter.completed(frame.usage, self._usage, frame.timing)
+        self._free()
+        tail = [*frame.payloads, self._usage_chunk(self._usage)] if self._include_usage else frame.payloads
+        if not tail:
+            raise StopAsyncIteration
+        return tail
 
     async def _fail(self, error: _Failure) -> _Failure:
+        self._ended = True
         self._free()
         await self._opened.stream.cancel()
         await self._meter.failed(error)

@@ -15,7 +15,8 @@ class Deadline:
 
     def __init__(self, when: float) -> None:
         """``when``: a time of the running event loop's clock, in seconds."""
-        self._timer: asyncio.TimerHandle | None = asyncio.get_running_loop().call_at(when, self._expire)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = self._loop.call_at(when, self._expire)
         self._waiting: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._cancelled = False
@@ -30,7 +31,7 @@ class Deadline:
     def __enter__(self) -> None:
         if self._passed:
             raise TimeoutError
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._waiting, self._cancelling = task, task.cancelling()
 

@@ -26,7 +26,7 @@ class HandleStream:
     def __init__(self, handle: DeploymentHandle, request: EngineRequest, ticket: RouteTicket) -> None:
         self._request_id = request.request_id
         self._decoder = msgspec.msgpack.Decoder(Frame)
-        self._response = serve_call.start(handle.stream.remote, request, ticket=ticket)
+        self._response = serve_call.start(handle.remote, request, ticket=ticket)
         self._ended = False
 
     async def __aiter__(self) -> AsyncIterator[Frame]:
@@ -57,7 +57,8 @@ class HandleRelay:
 
     def __init__(self, handles: Mapping[str, DeploymentHandle]) -> None:
         """``handles``: one deployment handle for each model id."""
-        self._handles = {model: handle.options(stream=True) for model, handle in handles.items()}
+        # With the method named already: naming it makes a new handle each time.
+        self._handles = {model: handle.options(stream=True, method_name="stream") for model, handle in handles.items()}
 
     def open(self, model: str, request: EngineRequest, ticket: RouteTicket) -> HandleStream:
         return HandleStream(self._handles[model], request, ticket)

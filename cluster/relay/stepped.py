@@ -53,7 +53,7 @@ class SteppedStream:
             request=msgspec.structs.replace(request, body=b"") if large else request,
             body_bytes=len(request.body) if large else 0,
         )
-        self._response = serve_call.start(handle.open.remote, _encoder.encode(call), ticket=ticket)
+        self._response = serve_call.start(handle.remote, _encoder.encode(call), ticket=ticket)
         self._call = asyncio.create_task(self._follow())
         self._grace: asyncio.TimerHandle | None = None
         self._done = False
@@ -121,7 +121,8 @@ class SteppedRelay:
         residency: ResidencyTable | None = None,
     ) -> None:
         """``handles``: one deployment handle for each model id. ``residency``: see :class:`ChannelServer`."""
-        self._handles = {model: handle.options(stream=True) for model, handle in handles.items()}
+        # With the method named already: naming it makes a new handle each time.
+        self._handles = {model: handle.options(stream=True, method_name="open") for model, handle in handles.items()}
         self._window_bytes = settings.max_buffered_bytes
         self._server = ChannelServer(key, settings.max_request_bytes, settings.peer_timeout_s, observer, residency)
 

@@ -9,14 +9,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Insert, event, make_url
+from sqlalchemy import URL, Connection, Insert, Select, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from cluster.config.schema import DatabaseSettings
-from cluster.store.bulk import BulkInsert, EngineInsert, SqliteInsert
 from cluster.store.errors import store_errors
+from cluster.store.frequent import BulkInsert, EngineInsert, EngineQuery, ScalarQuery, SqliteInsert, SqliteQuery, SqliteThread
 
 ASYNC_DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -73,14 +73,18 @@ class Database:
         """``insert`` prepared for many rows of these columns at a time, each time in a transaction of its own."""
         if self.dialect != "sqlite":
             return EngineInsert(self._engine, insert)
-        path, timeout_s = str(self._engine.url.database), self._timeout_s
+        return SqliteInsert(SqliteThread(self._connect_sqlite), insert, columns, self._writer_turn)
 
-        def connect() -> sqlite3.Connection:
-            connection = sqlite3.connect(path, timeout=timeout_s, check_same_thread=False)
-            configure_sqlite(connection)
-            return connection
+    def scalar_query(self, select: Select[Any]) -> ScalarQuery:
+        """``select`` prepared: it must give exactly one value, and is asked again and again."""
+        if self.dialect != "sqlite":
+            return EngineQuery(self._engine, select)
+        return SqliteQuery(SqliteThread(self._connect_sqlite), select)
 
-        return SqliteInsert(connect, insert, columns, self._writer_turn)
+    def _connect_sqlite(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(str(self._engine.url.database), timeout=self._timeout_s, check_same_thread=False)
+        configure_sqlite(connection)
+        return connection
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -88,8 +88,11 @@ class ChatCompletionRequest(ParsedRequest):
         _check_combinations(given)
         messages = Conversation(limits).normalise(given.messages)
         shape = _shape(given)
-        body = {**fields.engine_fields(given), **_sampling(given), **shape, "messages": messages}
-        return cls._of(given, _canonical(shape, messages), msgspec.json.encode(body))
+        # Encoded once, whatever their size: both forms are made of the same pieces.
+        lines = [msgspec.json.encode(message) for message in messages]
+        settings = msgspec.json.encode({**fields.engine_fields(given), **_sampling(given), **shape})
+        body = b'%b,"messages":[%b]}' % (settings[:-1], b",".join(lines))
+        return cls._of(given, _canonical(shape, lines), body)
 
     @property
     def operation(self) -> Operation:
@@ -148,6 +151,6 @@ def _sampling(given: ChatFields) -> dict[str, object]:
     return body
 
 
-def _canonical(shape: Mapping[str, Any], messages: list[dict[str, object]]) -> bytes:
+def _canonical(shape: Mapping[str, Any], messages: list[bytes]) -> bytes:
     head = [shape.get(name) for name in ("reasoning_effort", "tools", "chat_template_kwargs", "response_format")]
-    return b"".join(msgspec.json.encode(line) + b"\n" for line in (head, *messages))
+    return b"\n".join([msgspec.json.encode(head), *messages, b""])

@@ -107,7 +107,8 @@ class Inbox:
 
         Not to be called again after the last frame or a failure.
         """
-        while not self._ready():
+        # Spelled out and not a property: this runs for every token.
+        while self._failure is None and not (self._accepted and (self._payloads or self._last is not None)):
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -127,9 +128,6 @@ class Inbox:
             self._grant(self._unreported_bytes)
             self._unreported_bytes = 0
         return Frame(payloads=payloads)
-
-    def _ready(self) -> bool:
-        return self._failure is not None or (self._accepted and (bool(self._payloads) or self._last is not None))
 
     def _wake(self) -> None:
         # Once, however much has come since: the reader takes it all.

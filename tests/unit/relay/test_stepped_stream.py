@@ -57,12 +57,8 @@ class FakeHandle:
 
     calls: list[tuple[Open, FakeResponse]] = field(default_factory=list)
 
-    def options(self, *, stream: bool) -> FakeHandle:
-        assert stream
-        return self
-
-    @property
-    def open(self) -> FakeHandle:
+    def options(self, *, stream: bool, method_name: str) -> FakeHandle:
+        assert (stream, method_name) == (True, "open")
         return self
 
     def remote(self, packed: bytes, *, ticket: RouteTicket) -> FakeResponse:
