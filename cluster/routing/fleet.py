@@ -18,7 +18,7 @@ _SWEEP_PERIOD_S = 1.0
 class Seat(Candidate):
     """A replica, first seen at ``since_s``.
 
-    Its load is what this gateway has there, ``in_flight``, and what ``others`` had when it told how much it has, ``reported_s``.
+    Its load is what this gateway has there now, ``in_flight``, and what ``others`` had when it last told, at ``reported_s``.
     """
 
     since_s: float

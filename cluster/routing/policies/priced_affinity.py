@@ -87,6 +87,7 @@ class PricedAffinity(Policy):
         self._backlogs: dict[str, Backlog] = {}
         self._random = random.Random(seed)
         self._orders = HomeOrders()
+        self._own_load = 0
         self._draw = b""
         self._drawn = 0
         self.rates = Calibration()
@@ -168,6 +169,7 @@ class PricedAffinity(Policy):
     def _shortlist(self, case: _Case, allowed: Sequence[Candidate], load_s: float) -> set[int]:
         """Places in ``allowed``. ``load_s``: how much longer a request takes for each other one there."""
         loads = [candidate.load for candidate in allowed]
+        self.rates.shared(sum(loads), self._own_load)
         chosen = self._shortest(allowed, loads, load_s, case.now_s)
         if not case.ticket.anchor:
             return chosen
@@ -235,7 +237,7 @@ class PricedAffinity(Policy):
 
     def _usual_wait_ms(self, replica_id: str, now_s: float) -> float:
         backlog = self._backlogs.get(replica_id)
-        return self.rates.usual_wait_ms(backlog.utilization(now_s)) if backlog is not None else 0.0
+        return self.rates.usual_wait_ms(backlog.utilization(now_s) * self.rates.gateways) if backlog is not None else 0.0
 
     # --- what became of it ------------------------------------------------------------------------------------------------
 
@@ -265,10 +267,13 @@ class PricedAffinity(Policy):
             told=what is not None and what.tokens is not None,
         )
         ticket.settled()
+        self._own_load += 1
         backlog = self._backlogs.setdefault(replica_id, Backlog())
-        answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts)
+        # What other gateways send is known in parts only; on average it is like what this one does.
+        gateways = self.rates.gateways
+        answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts * gateways)
         before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s)
-        self.rates.sent(prefill_ms, before, answering)
+        self.rates.sent(prefill_ms, before * gateways, answering)
         if ticket.anchor:
             self._index.add(ticket.org, ticket.chain, replica_id, now_s)
 
@@ -281,6 +286,7 @@ class PricedAffinity(Policy):
         estimate, replica_id = ticket.estimate, ticket.replica_id
         if estimate is None or replica_id is None:
             return
+        self._own_load -= 1
         if answer is None:
             # It may never have been computed.
             depth = sum(1 for end in self._ends[: len(ticket.chain)] if end <= estimate.cached_tokens * self.rates.bytes_per_token)
