@@ -157,6 +157,11 @@ class Terminal:
                 self.shown += os.read(self._master, 65536).decode(errors="replace")
 
 
+def _heed_ctrl_c() -> None:
+    """A shell starts what it puts into the background with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def terminal(folder: Path) -> Iterator[Terminal]:
     master, slave = pty.openpty()
@@ -169,6 +174,7 @@ def terminal(folder: Path) -> Iterator[Terminal]:
         cwd=folder,
         env=env,
         start_new_session=True,
+        preexec_fn=_heed_ctrl_c,
     )
     os.close(slave)
     try:
