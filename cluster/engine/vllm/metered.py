@@ -128,6 +128,6 @@ class MeteredAsyncLLM(AsyncLLM):  # type: ignore[misc]  # vLLM is not typed
     def generate(self, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         meter = _active.get()
         if meter is not None and meter.name is not None:
-            kwargs.setdefault("session_id", meter.name)
+            kwargs["session_id"] = meter.name
         generation: AsyncGenerator[Any, None] = super().generate(*args, **kwargs)
         return generation if meter is None else meter.watch(generation)
