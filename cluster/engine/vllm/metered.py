@@ -145,7 +145,7 @@ class MeteredGenerations:
     def generate(self, prompt: Any, sampling_params: Any, request_id: str, **kwargs: Any) -> AsyncGenerator[Any, None]:
         meter = _active.get()
         if meter is not None and meter.name is not None:
-            kwargs.setdefault("session_id", meter.name)
+            kwargs["session_id"] = meter.name
         generation: AsyncGenerator[Any, None]
         generation = super().generate(prompt, sampling_params, request_id, **kwargs)  # type: ignore[misc]  # the mixed-in one's
         if meter is None:

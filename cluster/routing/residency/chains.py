@@ -2,8 +2,8 @@
 
 Gateways know prompts as chains of keyed hashes of bytes, engines as hashes of tokens. The two meet in a request: the gateway's
 ticket names its chain, the engine's events name the blocks that were stored for it, and the engine counts its tokens. A chain's
-hash ends after a known part of the prompt's bytes, so it is put on the block at the same part of the tokens. Nothing but the
-chain's hashes and numbers of tokens leaves the replica.
+hash ends after a known part of the prompt's bytes, so it is put on the block at the same part of the tokens, and the last one on
+the prompt's last whole block. Nothing but the chain's hashes and numbers of tokens leaves the replica.
 """
 
 from __future__ import annotations
@@ -146,6 +146,9 @@ class ResidentChains:
         complete = True
         tokens_per_byte = request.prompt_tokens / request.prompt_bytes
         ends = list(block_ends(request.prompt_bytes, self._block_bytes))
+        if len(ends) == len(request.chain):
+            # A prompt that shares the last hash is most likely this one again, or its conversation going on.
+            ends[-1] = request.prompt_bytes
         for name, end in zip(reversed(request.chain), reversed(ends[: len(request.chain)]), strict=True):
             depth = int(end * tokens_per_byte) // self._tree.block_tokens
             while at is not None and at.rooted and at.depth > depth:

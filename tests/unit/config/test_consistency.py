@@ -136,6 +136,13 @@ def test_what_http_accepts_fits_the_relay(tmp_path: Path) -> None:
     assert "relay.max_request_bytes" in refused(tmp_path, http={"max_body_bytes": 1 << 30})
 
 
+def test_a_precise_index_needs_channels_and_a_policy_that_asks_it(tmp_path: Path) -> None:
+    precise = {"index": "precise"}
+    assert refused(tmp_path, routing=precise) == {}
+    assert set(refused(tmp_path, routing=precise, relay={"implementation": "handle"})) == {"routing.index"}
+    assert set(refused(tmp_path, routing=precise | {"policy": "random"})) == {"routing.index"}
+
+
 def test_a_running_ray_has_its_resources_already(tmp_path: Path) -> None:
     assert set(refused(tmp_path, ray={"address": "auto", "num_cpus": 2})) == {"ray.num_cpus"}
 

@@ -41,7 +41,7 @@ class Edge:
     authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     readiness: FakeReadiness = field(default_factory=FakeReadiness)
-    settings: HttpSettings = field(default_factory=lambda: HttpSettings(max_body_bytes=1 << 20, body_timeout_s=0.5))
+    settings: HttpSettings = field(default_factory=lambda: HttpSettings(max_body_bytes=1 << 20, body_timeout_s=2.0))
     refusals: list[tuple[Principal | None, OssatureError]] = field(default_factory=list)
     port: int = 0
     client: httpx.AsyncClient = field(init=False)
