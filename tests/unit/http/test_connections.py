@@ -117,8 +117,8 @@ async def test_a_body_that_does_not_arrive_gets_408(edge: Edge) -> None:
     async with connected(edge) as (reader, writer):
         began = time.monotonic()
         writer.write(head("content-length: 100") + b'{"model":')
-        assert await asyncio.wait_for(status_of(reader), 5) == 408
-        assert 0.4 < time.monotonic() - began < 2
+        assert await asyncio.wait_for(status_of(reader), 10) == 408
+        assert 1.9 < time.monotonic() - began < 8
         assert b"connection: close" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
         assert b"request_timeout" in await asyncio.wait_for(reader.read(-1), 5)
 

@@ -28,7 +28,7 @@ class FakePublisher:
         self.replays: list[int] = []
 
     async def start(self) -> None:
-        self._pub = self._context.socket(zmq.PUB)
+        self._pub = self._context.socket(zmq.XPUB)  # a PUB that tells who listens
         self._pub.bind(self._sockets.events)
         self._router = self._context.socket(zmq.ROUTER)
         self._router.bind(self._sockets.replay)
@@ -39,6 +39,10 @@ class FakePublisher:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         self._context.destroy(linger=0)
+
+    async def subscribed(self) -> None:
+        """Wait until somebody listens: what is published before is lost to them."""
+        await asyncio.wait_for(self._pub.recv(), 30)
 
     async def publish(self, *events: BlockStored | BlockRemoved | AllBlocksCleared, drop: bool = False) -> int:
         """Send a batch, or only keep it for a replay. Returns its number."""

@@ -77,7 +77,7 @@ async def publisher(sockets: EventSockets) -> AsyncIterator[FakePublisher]:
 @pytest_asyncio.fixture
 async def feed(publisher: FakePublisher, sockets: EventSockets, heard: Heard) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.create_task(EventFeed(sockets.events, sockets.replay, heard, replay_timeout_s=1.0).run())
-    await asyncio.sleep(0.2)  # a subscription takes effect on the publisher's side
+    await publisher.subscribed()
     yield task
     task.cancel()
     await asyncio.wait({task})
