@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from cluster.config.schema import DatabaseSettings
 from cluster.errors import StoreUnavailable
 from cluster.store.database import Database
+from cluster.store.tables import OrganizationRow
 
 pytestmark = pytest.mark.integration
 
@@ -136,4 +138,33 @@ async def test_no_free_connection_in_time_is_a_store_error(database_url: str) ->
         with pytest.raises(StoreUnavailable):
             await count(database)
     assert await count(database) == 0
+    await database.close()
+
+
+async def test_a_prepared_question_is_answered_anew_each_time(database: Database) -> None:
+    question = database.scalar_query(select(func.count()).select_from(OrganizationRow))
+    assert await question.value() == 0
+    async with database.transaction() as session:
+        await session.execute(INSERT, {"id": "a"})
+    assert await question.value() == 1
+    await question.close()
+    await question.close()
+
+
+@contextmanager
+def a_folder_in_its_place(path: Path) -> Iterator[None]:
+    hidden = path.rename(path.with_name("hidden"))
+    path.mkdir()
+    yield
+    path.rmdir()
+    hidden.rename(path)
+
+
+async def test_a_prepared_question_outlives_a_failure(fresh_sqlite_url: str) -> None:
+    database = Database.open(fresh_sqlite_url, DatabaseSettings(timeout_s=0.1))
+    question = database.scalar_query(select(func.count()).select_from(OrganizationRow))
+    with a_folder_in_its_place(Path(fresh_sqlite_url.split(":///")[1])), pytest.raises(StoreUnavailable):
+        await question.value()
+    assert await question.value() == 0
+    await question.close()
     await database.close()
