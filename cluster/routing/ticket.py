@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+NEW_MARKS = 24
+"""Half a kilobyte of hashes in a report, at most, for each prompt."""
+
 
 class Affinity(StrEnum):
     """How a request met its prefix: on its home, on a later replica of the fixed order that is known to hold it, on one that is
@@ -61,8 +64,8 @@ class RouteTicket:
     The router sets ``replica_id``, ``rank`` (place in the home order) and ``affinity``; also ``home_order`` (replica ids as they
     stood at the last decision), ``decision_s``, the time that all decisions for this request took, in seconds, ``estimate``, what
     the decision was built on (``None`` for policies that estimate nothing), and ``feedback``, whom to tell how it went on.
-    ``uncached_tokens`` is how many the replica is expected to compute. ``notes`` is a policy's own, from its decision until the
-    request is routed.
+    ``uncached_tokens`` is how many the replica is expected to compute, behind ``known_blocks`` of the chain. ``notes`` is a
+    policy's own, from its decision until the request is routed.
     """
 
     anchor: bytes = b""
@@ -79,6 +82,7 @@ class RouteTicket:
     feedback: Feedback | None = None
     notes: object = None
     uncached_tokens: int = 0
+    known_blocks: int = 0
     ended: bool = False
 
     def routed_to(self, replica_id: str) -> None:
@@ -111,11 +115,17 @@ class RouteTicket:
 
     @property
     def marks(self) -> tuple[bytes, ...]:
-        """Hashes by which other gateways recognise a prompt that begins alike: at depths 1, 2, 4, 8, …, and at its end."""
-        chain = self.chain
+        """Hashes by which other gateways recognise a prompt that begins alike, shallow to deep.
+
+        At depths 1, 2, 4, 8, …, to say that these are used still; at the end; and up to ``NEW_MARKS`` over the part that is new to
+        the replica, since another prompt may branch off anywhere in it.
+        """
+        chain, known = self.chain, self.known_blocks
         if not chain:
             return ()
-        return (*[chain[(1 << power) - 1] for power in range(len(chain).bit_length() - 1)], chain[-1])
+        depths = {1 << power for power in range(len(chain).bit_length())}
+        depths.update(range(len(chain), known, -max(1, -(-(len(chain) - known) // NEW_MARKS))))
+        return tuple([chain[depth - 1] for depth in sorted(depths)])
 
     def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int]]:
         """Pickle what a replica has a use for. The rest is the gateway's business, and the chain would be kilobytes."""
