@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from math import exp
 
+ENTRY_BYTES = 240
+"""Memory of an entry: its place in an ordered dictionary, the 16-byte hash, and a pair of numbers."""
+
 
 class Popularity:
     """For each prefix about how many requests came in the last ``span_s`` seconds, older ones counting less.

@@ -59,7 +59,8 @@ class RouteTicket:
     ``chain``: keyed hashes of the prompt's prefix blocks, shallow to deep (``prefix_chain``). ``anchor``: the hash whose
     rendezvous order is the request's home order, ``b""`` for no affinity. ``org`` names the organization in whose share of a
     router's memory the request is remembered. ``excluded``: replicas that failed this request already. ``prompt_bytes``: length
-    of the canonical prompt.
+    of the canonical prompt. ``streamed``: its first token can be seen; of an answer that comes whole, nobody can tell when the
+    prompt was computed.
 
     The router sets ``replica_id``, ``rank`` (place in the home order) and ``affinity``; also ``home_order`` (replica ids as they
     stood at the last decision), ``decision_s``, the time that all decisions for this request took, in seconds, ``estimate``, what
@@ -72,6 +73,7 @@ class RouteTicket:
     chain: tuple[bytes, ...] = ()
     prompt_bytes: int = 0
     excluded: frozenset[str] = field(default_factory=frozenset)
+    streamed: bool = True
     org: str = ""
     replica_id: str | None = None
     rank: int | None = None
@@ -129,7 +131,8 @@ class RouteTicket:
 
     def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int]]:
         """Pickle what a replica has a use for. The rest is the gateway's business, and the chain would be kilobytes."""
-        return ArrivedTicket, (self.marks if self.anchor else (), self.uncached_tokens)
+        # Of a prompt that nobody sees the end of, nobody could say how long it counts.
+        return ArrivedTicket, (self.marks if self.anchor else (), self.uncached_tokens if self.streamed else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,7 @@ class RouteEstimate:
     ``cached_tokens`` of ``prompt_tokens``, by an entry last used ``age_s`` ago; ``best_cached_tokens``: the most that any replica
     was believed to hold. ``wait_ms`` behind earlier prompts, ``prefill_ms`` for this one; ``load``: requests there, this one not
     counted. ``forced_off``: load was the reason not to go where most is cached. ``home``: it is the first of the home order.
+    ``memory_entries`` and ``memory_bytes``: all that the policy remembers, of whatever request.
     """
 
     prompt_tokens: int
@@ -161,3 +165,5 @@ class RouteEstimate:
     load: float
     forced_off: bool
     home: bool
+    memory_entries: int = 0
+    memory_bytes: int = 0

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
+from cluster.routing import hearsay, popularity, soft_index
 from cluster.routing.backlog import Backlog
 from cluster.routing.calibration import Calibration
 from cluster.routing.chain import block_ends
@@ -89,8 +90,17 @@ class PricedAffinity(Policy):
 
     @property
     def index_entries(self) -> int:
-        """Blocks remembered now, at most as many as it was made for."""
-        return self._index.entries
+        """All that is remembered now: of blocks at most as many as it was made for, and of marks and prefixes in proportion."""
+        return self._index.entries + len(self._hearsay) + len(self._popularity)
+
+    @property
+    def index_bytes(self) -> int:
+        """About how much memory that takes."""
+        return (
+            self._index.entries * soft_index.ENTRY_BYTES
+            + len(self._hearsay) * hearsay.ENTRY_BYTES
+            + len(self._popularity) * popularity.ENTRY_BYTES
+        )
 
     # --- the decision -----------------------------------------------------------------------------------------------------
 
@@ -260,6 +270,8 @@ class PricedAffinity(Policy):
             load=case.loads.get(replica_id, 0.0),
             forced_off=best_expected - expected >= FORCED_OFF_TOKENS,
             home=replica_id == case.home,
+            memory_entries=self.index_entries,
+            memory_bytes=self.index_bytes,
         )
         ticket.settled()
         self._own_load += 1
@@ -267,7 +279,7 @@ class PricedAffinity(Policy):
         # What other gateways send is known in parts only; on average it is like what this one does.
         gateways = self.rates.gateways
         answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts * gateways)
-        before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s)
+        before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s, watched=ticket.streamed)
         self.rates.sent(prefill_ms, before * gateways, answering)
         if ticket.anchor:
             self._index.add(ticket.org, ticket.chain, replica_id, now_s)
@@ -297,7 +309,7 @@ class PricedAffinity(Policy):
             rates.prefill(uncached, answer.prefill_s)
         if answer.queue_s is not None and estimate.wait_ms <= 0.0:
             rates.step_wait(answer.queue_s, estimate.load)
-        if answer.decode_s is not None:
+        if answer.decode_s is not None and ticket.streamed:
             rates.decoded(answer.completion_tokens, answer.decode_s, estimate.load)
         if not ticket.anchor:
             return
