@@ -199,7 +199,7 @@ class Calibration:
         self._load.observe(load)
         self._own_load.observe(own_load)
 
-    def sent(self, prefill_ms: float, before: int, answering: float) -> None:
+    def sent(self, prefill_ms: float, before: float, answering: float) -> None:
         """A request of so much prefill was sent to a replica that had been given ``before`` others since it last was through.
 
         ``answering``: requests there whose prompts had been computed. As many come before as behind, on average.

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from cluster.routing.prefix_index import Held
 
+ENTRY_BYTES = 210
+"""Memory of an entry: its place in an ordered dictionary, the 16-byte mark, and a pair with a time."""
+
 
 class Hearsay:
     """For each mark (``RouteTicket.marks``) the replica that told of it last, and when. At most ``capacity`` marks."""

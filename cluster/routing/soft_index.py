@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from cluster.routing.org_lru import OrgLru
 from cluster.routing.prefix_index import Held, PrefixIndex
 
-ENTRY_BYTES = 270
+ENTRY_BYTES = 190
 """Memory of an entry: its place in an ordered dictionary, the 16-byte hash, and replicas and time in one integer."""
 
 REMEMBERED_SETS = 1024

@@ -1,12 +1,14 @@
 """Priced affinity: what a request would cost at each of a few replicas, in milliseconds, and the cheapest of them.
 
-    price = wait behind earlier prompts + request_ms · requests there
-          + recompute_weight · crowding · prefill_ms_per_token · tokens not cached there
+    price = wait behind earlier prompts + (request_ms + decode_ms) · requests there
+          + prefill_ms_per_token · tokens not cached there · (1 + (recompute_weight · crowding - 1) / uses)
 
-The first two are this request's own time. The third is everybody's: while its tokens are computed, those behind it wait, and the
-answers that are being generated there stand still. All rates are measured (``calibration``). What is cached where is remembered,
-heard of, and put right by answers (``soft_index``, ``hearsay``). Candidates are the first replicas of the home order within the
-load bound, those that hold most of the prompt, and the two with the shortest wait. Equal prices go by home order.
+The first terms are this request's own time. The last is everybody's: while its tokens are computed, those behind it wait, and the
+answers that are being generated there stand still. But a copy of a prefix also serves those who ask for it next: what it costs
+the others is shared by the ``uses`` that it can expect while it lasts (``popularity``). All rates are measured (``calibration``).
+What is cached where is remembered, heard of, and put right by answers (``soft_index``, ``hearsay``). Candidates are the first
+replicas of the home order within the load bound, those that hold most of the prompt, and the two with the shortest wait. Equal
+prices go by home order.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
+from cluster.routing import hearsay, popularity, soft_index
 from cluster.routing.backlog import Backlog
 from cluster.routing.calibration import Calibration
 from cluster.routing.chain import block_ends
 from cluster.routing.hearsay import Hearsay
 from cluster.routing.policy import Candidate, Policy, ReplicaReport, without_excluded
+from cluster.routing.popularity import Popularity
 from cluster.routing.prefix_index import Held, PrefixIndex
 from cluster.routing.rendezvous import HomeOrders
 from cluster.routing.soft_index import SoftIndex
@@ -48,7 +52,7 @@ class _Case:
     """A request: its prompt's estimated tokens, what replicas hold of it (``best_tokens``: the most that one does), its home.
 
     ``unknown``: nobody is known to hold it as far as its anchor; ``home_tokens`` are expected at the home all the same.
-    ``loads``: of the replicas that were priced.
+    ``uses``: requests that one more copy of what is held can expect. ``loads``: of the replicas that were priced.
     """
 
     ticket: RouteTicket
@@ -59,6 +63,7 @@ class _Case:
     home: str | None
     home_tokens: float
     unknown: bool
+    uses: float = 1.0
     loads: dict[str, float] = field(default_factory=dict)
 
 
@@ -87,6 +92,7 @@ class PricedAffinity(Policy):
         self._backlogs: dict[str, Backlog] = {}
         self._random = random.Random(seed)
         self._orders = HomeOrders()
+        self._popularity = Popularity(index_entries // 16)
         self._own_load = 0
         self._draw = b""
         self._drawn = 0
@@ -94,8 +100,17 @@ class PricedAffinity(Policy):
 
     @property
     def index_entries(self) -> int:
-        """Blocks remembered now, at most as many as it was made for."""
-        return self._index.entries
+        """All that is remembered now: of blocks at most as many as it was made for, and of marks and prefixes in proportion."""
+        return self._index.entries + len(self._hearsay) + len(self._popularity)
+
+    @property
+    def index_bytes(self) -> int:
+        """About how much memory that takes."""
+        return (
+            self._index.entries * soft_index.ENTRY_BYTES
+            + len(self._hearsay) * hearsay.ENTRY_BYTES
+            + len(self._popularity) * popularity.ENTRY_BYTES
+        )
 
     # --- the decision -----------------------------------------------------------------------------------------------------
 
@@ -109,7 +124,9 @@ class PricedAffinity(Policy):
             return []
         best = self._cheapest(case, allowed)
         if best:
-            ticket.uncached_tokens = int(case.tokens - self._expected(case, allowed[best[0]].replica_id))
+            first = allowed[best[0]].replica_id
+            ticket.uncached_tokens = int(case.tokens - self._expected(case, first))
+            ticket.known_blocks = case.held[first].depth if first in case.held else 0
         rest = list(allowed)
         for rank in sorted(best, reverse=True):
             del rest[rank]
@@ -143,13 +160,19 @@ class PricedAffinity(Policy):
         best_tokens = max([self._believed(what, ticket.prompt_bytes, tokens) for what in held.values()], default=0.0)
         unknown = ticket.anchor not in ticket.chain[:deepest]
         home_tokens = self.rates.home_share * (tokens - best_tokens) if unknown else 0.0
-        return _Case(ticket, now_s, tokens, held, best_tokens, ids[0], home_tokens, unknown)
+        case = _Case(ticket, now_s, tokens, held, best_tokens, ids[0], home_tokens, unknown)
+        if deepest:
+            holders = sum([what.depth == deepest for what in held.values()])
+            asked = self._popularity.asked(ticket.chain[deepest - 1], now_s, self.rates.lifetime_s)
+            case.uses = max(1.0, asked * self.rates.gateways / (holders + 1))
+        return case
 
     def _cheapest(self, case: _Case, allowed: Sequence[Candidate]) -> list[int]:
         """Places in ``allowed`` of the candidates worth pricing, cheapest first, equal prices by place."""
         rates, now_s = self.rates, case.now_s
         load_ms = rates.request_ms + rates.decode_ms(1.0)
-        token_ms = self._recompute_weight * rates.crowding * rates.prefill_ms_per_token
+        others_ms = (self._recompute_weight * rates.crowding - 1.0) / case.uses
+        token_ms = rates.prefill_ms_per_token * (1.0 + others_ms)
         priced: list[tuple[float, int]] = []
         for rank in self._shortlist(case, allowed, load_ms / 1000.0):
             candidate = allowed[rank]
@@ -265,6 +288,8 @@ class PricedAffinity(Policy):
             forced_off=best_expected - expected >= FORCED_OFF_TOKENS,
             home=replica_id == case.home,
             told=what is not None and what.tokens is not None,
+            memory_entries=self.index_entries,
+            memory_bytes=self.index_bytes,
         )
         ticket.settled()
         self._own_load += 1
@@ -272,7 +297,7 @@ class PricedAffinity(Policy):
         # What other gateways send is known in parts only; on average it is like what this one does.
         gateways = self.rates.gateways
         answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts * gateways)
-        before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s)
+        before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s, watched=ticket.streamed)
         self.rates.sent(prefill_ms, before * gateways, answering)
         if ticket.anchor:
             self._index.add(ticket.org, ticket.chain, replica_id, now_s)
@@ -302,7 +327,7 @@ class PricedAffinity(Policy):
             rates.prefill(uncached, answer.prefill_s)
         if answer.queue_s is not None and estimate.wait_ms <= 0.0:
             rates.step_wait(answer.queue_s, estimate.load)
-        if answer.decode_s is not None:
+        if answer.decode_s is not None and ticket.streamed:
             rates.decoded(answer.completion_tokens, answer.decode_s, estimate.load)
         if not ticket.anchor:
             return
