@@ -76,6 +76,9 @@ class SoftIndex(PrefixIndex):
         path += [(key, new) for key in chain[len(known) :]]
         self._blocks.add(org, path)
 
+    def computed(self, chain: Sequence[bytes], replica_id: str) -> None:
+        """It is believed from the moment it was sent."""
+
     def truncate(self, org: str, chain: Sequence[bytes], replica_id: str, depth: int) -> None:
         """The replica holds no more than the first ``depth`` blocks."""
         keep = ~(self._bits.get(replica_id, 0) << _STAMP_BITS)
