@@ -17,6 +17,7 @@ from cluster.replay.compare import Progress as OnProgress
 from cluster.replay.compare import compare
 from cluster.replay.engine_profile import GPT_OSS_120B_H200, PROFILES
 from cluster.replay.fleet_events import Change, FleetEvent
+from cluster.replay.gateway import GatewaySettings
 from cluster.replay.plot import svg
 from cluster.replay.policies import OURS, POLICIES
 from cluster.replay.report import Report
@@ -49,6 +50,7 @@ def replay(
     gateways: Annotated[int, typer.Option(min=1, max=64, help="Gateways, each with a view of its own.")] = 1,
     policy: Annotated[str, typer.Option(help=f"One of {', '.join(POLICIES)}.")] = OURS,
     all_policies: Annotated[bool, typer.Option("--all-policies", help="Compare all policies.")] = False,
+    precise: Annotated[bool, typer.Option("--precise", help="As with `routing.index: precise`.")] = False,
     engine: Annotated[str, typer.Option(help=f"Engine model: {', '.join(PROFILES)}.")] = GPT_OSS_120B_H200.name,
     kv_tokens: Annotated[int | None, typer.Option("--kv-tokens", min=1024, help="KV cache of a replica, in tokens.")] = None,
     join: Annotated[list[float] | None, typer.Option(help="A replica joins at this second; may be repeated.")] = None,
@@ -72,6 +74,7 @@ def replay(
         replicas=replicas,
         gateways=gateways,
         profile=profile if kv_tokens is None else replace(profile, kv_tokens=kv_tokens),
+        settings=GatewaySettings(index="precise" if precise else "soft"),
         events=tuple(_events(join or [], die or [], drain or [], replicas)),
         seed=seed,
     )
@@ -139,6 +142,7 @@ def _document(workload: Workload, scenario: Scenario, reports: list[Report]) -> 
         "requests": len(workload.requests),
         "replicas": scenario.replicas,
         "gateways": scenario.gateways,
+        "index": scenario.settings.index,
         "engine": scenario.profile.name,
         "kv_tokens": scenario.profile.kv_tokens,
         "seed": scenario.seed,

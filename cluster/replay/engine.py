@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 
 from cluster.replay.engine_profile import EngineProfile
 from cluster.replay.kv_cache import KvCache
+from cluster.replay.residency import SimulatedResidency
 from cluster.replay.workload import SimulatedRequest
 
 
@@ -21,7 +22,7 @@ from cluster.replay.workload import SimulatedRequest
 class Job:
     """A request on a replica. Times in seconds of the simulation; ``cached_tokens`` is known once it is scheduled.
 
-    ``expected_tokens`` and ``marks``: what its ticket says.
+    ``expected_tokens``, ``marks`` and ``chain``: what its ticket says. ``name`` is its own.
     """
 
     request: SimulatedRequest
@@ -33,6 +34,8 @@ class Job:
     reserved_blocks: int = 0
     expected_tokens: int = 0
     marks: tuple[bytes, ...] = ()
+    chain: tuple[bytes, ...] = ()
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class SimulatedEngine:
     next_event_s: float = math.inf
     cache: KvCache = field(init=False)
     recent_marks: list[bytes] = field(default_factory=list)
+    residency: SimulatedResidency | None = None
     _waiting: deque[Job] = field(default_factory=deque)
     _prefilling: deque[Job] = field(default_factory=deque)
     _decoding: list[tuple[int, int, Job]] = field(default_factory=list)  # heap by the step in which they end
@@ -129,6 +133,8 @@ class SimulatedEngine:
         self.totals.output_tokens += 1
         self._context_tokens += job.request.input_tokens
         self._number += 1
+        if self.residency is not None:
+            self.residency.computed(job.name, job.request.input_tokens)
         more = job.request.output_tokens - 1
         self.on_first_token(job, now_s)
         if more > 0:
@@ -140,6 +146,8 @@ class SimulatedEngine:
         request = job.request
         self._context_tokens -= request.input_tokens + max(0, request.output_tokens - 1)
         self.cache.release(request.blocks, job.reserved_blocks)
+        if self.residency is not None:
+            self.residency.ended(job.name)
         self.totals.in_flight_s += now_s - job.enqueued_s
         self.on_finished(job, now_s)
 
@@ -189,6 +197,8 @@ class SimulatedEngine:
         job.computed_tokens = job.cached_tokens
         job.reserved_blocks = reserved
         job.scheduled_s = now_s
+        if self.residency is not None:
+            self.residency.scheduled(job.name, request.org, job.chain, request.prompt_bytes)
         self.cache.acquire(request.blocks, reserved)
         totals = self.totals
         totals.requests += 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from cluster.replay.engine import Job
 from cluster.replay.workload import SimulatedRequest
 from cluster.routing.anchors import AnchorChooser, estimated_tokens
 from cluster.routing.fleet import Fleet
 from cluster.routing.policy import Policy
+from cluster.routing.residency.table import ResidencyTable
 from cluster.routing.ticket import Answer, RouteTicket
 
 MODEL = "model"
@@ -16,7 +18,7 @@ MODEL = "model"
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """The settings of ``routing`` that matter here, with their defaults."""
+    """The settings of ``routing`` that matter here, with their defaults. ``residency``: what this gateway is told of caches."""
 
     min_affinity_tokens: int = 1024
     block_bytes: int = 512
@@ -24,6 +26,8 @@ class GatewaySettings:
     slow_start_s: float = 30.0
     load_factor: float = 1.25
     recompute_weight: float = 2.0
+    index: Literal["soft", "precise"] = "soft"
+    residency: ResidencyTable | None = None
 
 
 class SimulatedGateway:

@@ -8,8 +8,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Protocol
 
 BlockKey = int
+
+
+class CacheListener(Protocol):
+    """Told of everything that a cache stores and evicts."""
+
+    def stored(self, path: Sequence[BlockKey], new: Sequence[int]) -> None:
+        """A prompt's blocks are in use; those at the indices ``new`` weren't cached before."""
+        ...
+
+    def evicted(self, key: BlockKey) -> None: ...
 
 
 class KvCache:
@@ -29,6 +40,16 @@ class KvCache:
         self._free: OrderedDict[BlockKey, None] = OrderedDict()  # cached, used by nobody, oldest first
         self._ends: set[BlockKey] = set()  # blocks at which a prompt ended; kept small by eviction
         self._reserved = 0
+        self.listener: CacheListener | None = None
+
+    @property
+    def keeps_part(self) -> bool:
+        """Whether hits can end at some blocks only."""
+        return self._interval is not None
+
+    def kept(self, path: Sequence[BlockKey]) -> list[BlockKey]:
+        """Blocks of a path at which a hit can end."""
+        return [key for index, key in enumerate(path, 1) if self._is_kept(key, index)]
 
     @property
     def cached_blocks(self) -> int:
@@ -64,6 +85,7 @@ class KvCache:
     def acquire(self, path: Sequence[BlockKey], extra_blocks: int = 0) -> None:
         """Put a prompt's blocks into use, evicting what is in the way, and reserve ``extra_blocks`` for what it generates."""
         users, free = self._users, self._free
+        new = [index for index, key in enumerate(path) if key not in users and key not in free] if self.listener else []
         for key in path:
             count = users.get(key)
             if count is not None:
@@ -74,9 +96,13 @@ class KvCache:
         self._reserved += extra_blocks
         if path:
             self._ends.add(path[-1])
+        if self.listener is not None:
+            self.listener.stored(path, new)
         while len(users) + len(free) + self._reserved > self.capacity_blocks and free:
             evicted, _ = free.popitem(last=False)
             self._ends.discard(evicted)
+            if self.listener is not None:
+                self.listener.evicted(evicted)
 
     def release(self, path: Sequence[BlockKey], extra_blocks: int = 0) -> None:
         """A request has ended: its blocks stay cached until their place is needed."""

@@ -19,6 +19,7 @@ def _policy(name: str, settings: GatewaySettings, seed: int) -> Policy:
         block_bytes=settings.block_bytes,
         recompute_weight=settings.recompute_weight,
         seed=seed,
+        residency=settings.residency,
     )
     return policy_by_name(name, options)
 

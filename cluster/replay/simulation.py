@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from math import inf
 from time import perf_counter
@@ -14,8 +14,10 @@ from cluster.replay.engine import Job, SimulatedEngine
 from cluster.replay.engine_profile import GPT_OSS_120B_H200, EngineProfile
 from cluster.replay.fleet_events import Change, FleetEvent
 from cluster.replay.gateway import GatewaySettings, SimulatedGateway
+from cluster.replay.residency import Listener, SimulatedResidency
 from cluster.replay.workload import ChainMaker, SimulatedRequest, Workload
 from cluster.routing.policy import Policy, ReplicaReport
+from cluster.routing.residency.table import ResidencyTable
 from cluster.routing.ticket import RouteTicket
 
 MakePolicy = Callable[[GatewaySettings, int], Policy]
@@ -84,9 +86,15 @@ class Simulation:
         self._scenario = scenario
         self._on_progress = on_progress
         settings = scenario.settings
-        self._gateways = [
-            SimulatedGateway(make_policy(settings, scenario.seed * 1000 + number), settings) for number in range(scenario.gateways)
-        ]
+        self._gateways: list[SimulatedGateway] = []
+        self._listeners: list[Listener] = []
+        for number in range(scenario.gateways):
+            own = settings
+            if settings.index == "precise":
+                table = ResidencyTable(settings.index_entries)
+                own = replace(settings, residency=table)
+                self._listeners.append(Listener(table))
+            self._gateways.append(SimulatedGateway(make_policy(own, scenario.seed * 1000 + number), own))
         self._chains = ChainMaker(workload.block_tokens, settings.block_bytes)
         self._engines: dict[str, SimulatedEngine] = {}
         self._gone: list[SimulatedEngine] = []
@@ -94,6 +102,7 @@ class Simulation:
         self._trips_of: dict[Job, Trip] = {}
         self._queue: list[tuple[float, int, SimulatedEngine]] = []  # engines by their next event; stale entries are skipped
         self._number = 0
+        self._jobs = 0
         self._blocked: deque[tuple[float, Trip]] = deque()
         self._decision_s = 0.0
         self._now_s = 0.0
@@ -173,7 +182,15 @@ class Simulation:
             self._blocked.append((now_s + RETRY_S, trip))
             return
         trip.attempts += 1
-        job = Job(trip.request, now_s, expected_tokens=ticket.uncached_tokens, marks=ticket.marks if self._sharing else ())
+        self._jobs += 1
+        job = Job(
+            trip.request,
+            now_s,
+            expected_tokens=ticket.uncached_tokens,
+            marks=ticket.marks if self._sharing else (),
+            chain=ticket.chain if ticket.tell_chain else (),
+            name=str(self._jobs),
+        )
         self._trips_of[job] = trip
         engine.enqueue(job, now_s)
         self._schedule(engine)
@@ -197,9 +214,13 @@ class Simulation:
 
     def _join(self) -> None:
         replica_id = f"replica-{len(self._engines) + len(self._gone)}"
-        self._engines[replica_id] = SimulatedEngine(
+        engine = self._engines[replica_id] = SimulatedEngine(
             replica_id, self._scenario.profile, self._workload.block_tokens, self._first_token, self._finished
         )
+        settings = self._scenario.settings
+        if settings.index == "precise":
+            epoch = len(self._engines) + len(self._gone)
+            engine.residency = SimulatedResidency(engine.cache, settings.block_bytes, settings.index_entries, epoch)
 
     def _announce(self) -> None:
         for gateway in self._gateways:
@@ -211,6 +232,8 @@ class Simulation:
         for replica_id, engine in self._engines.items():
             report = ReplicaReport(engine.pending_tokens, tuple(engine.recent_marks))
             engine.recent_marks.clear()
+            if engine.residency is not None:
+                engine.residency.tell(replica_id, self._listeners)
             for gateway in self._gateways:
                 gateway.fleet.reported(replica_id, engine.ongoing, self._now_s)
                 gateway.policy.reported(replica_id, report, self._now_s)

@@ -54,10 +54,15 @@ class Backlog:
         self._recent_at_s = now_s
         return before
 
-    def computed(self, key: Hashable, now_s: float) -> None:
-        """A prompt has been computed, or won't be. Those sent before it have been, too; those behind it are left."""
-        if self._pending.pop(key, None) is not None:
-            self.free_s = now_s + sum([prefill_s for prefill_s, _ in self._pending.values()])
+    def computed(self, key: Hashable, now_s: float) -> bool:
+        """A prompt has been computed, or won't be. Those sent before it have been, too; those behind it are left.
+
+        Whether it was still to be computed.
+        """
+        if self._pending.pop(key, None) is None:
+            return False
+        self.free_s = now_s + sum([prefill_s for prefill_s, _ in self._pending.values()])
+        return True
 
     def reported(self, tokens: float, prefill_s: float, now_s: float) -> None:
         """The replica told how much it has to compute, whosever it is. It counts if it is more than what was sent from here."""

@@ -6,14 +6,22 @@ Engines tell of a prompt only after they have computed it. So what was routed ju
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cluster.routing.prefix_index import Held, PrefixIndex
 from cluster.routing.residency.table import ResidencyTable
 from cluster.routing.soft_index import SoftIndex
 
-UNDER_WAY_S = 10.0
-"""How long a prompt may take from being routed until its engine's news of it are here: waiting, prefill, and a report's period."""
+NEWS_S = 2.0
+"""How long the news of a prompt may take once it has been computed: several periods of reports, or a busy replica."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """Prompts of one chain that a replica has still to compute, and when the first of them was sent."""
+
+    since_s: float
+    count: int = 0
 
 
 @dataclass(slots=True)
@@ -22,6 +30,7 @@ class PreciseIndex(PrefixIndex):
 
     soft: SoftIndex
     table: ResidencyTable
+    _sent: dict[str, dict[bytes, _Sent]] = field(default_factory=dict)  # by replica and last hash, oldest first
 
     @property
     def entries(self) -> int:
@@ -37,7 +46,7 @@ class PreciseIndex(PrefixIndex):
             if told is None:
                 continue
             believed = held.get(replica_id)
-            if believed is not None and believed.age_s < UNDER_WAY_S and believed.depth > told.depth:
+            if believed is not None and believed.depth > told.depth and self._may_be_news(replica_id, believed, now_s):
                 continue
             if told.tokens > 0:
                 held[replica_id] = Held(told.depth, believed.age_s if believed is not None else 0.0, told.tokens)
@@ -47,6 +56,21 @@ class PreciseIndex(PrefixIndex):
 
     def add(self, org: str, chain: Sequence[bytes], replica_id: str, now_s: float) -> None:
         self.soft.add(org, chain, replica_id, now_s)
+        sent = self._sent.setdefault(replica_id, {}).setdefault(chain[-1], _Sent(now_s))
+        sent.count += 1
+
+    def computed(self, chain: Sequence[bytes], replica_id: str) -> None:
+        waiting = self._sent.get(replica_id, {})
+        sent = waiting.get(chain[-1])
+        if sent is not None:
+            sent.count -= 1
+            if sent.count == 0:
+                del waiting[chain[-1]]
+
+    def _may_be_news(self, replica_id: str, believed: Held, now_s: float) -> bool:
+        """Whether it was sent there too lately for the engine to have told of it: no earlier than something that still waits."""
+        oldest_s = next((sent.since_s for sent in self._sent.get(replica_id, {}).values()), now_s)
+        return believed.age_s < now_s - oldest_s + NEWS_S
 
     def truncate(self, org: str, chain: Sequence[bytes], replica_id: str, depth: int) -> None:
         self.soft.truncate(org, chain, replica_id, depth)
@@ -54,3 +78,4 @@ class PreciseIndex(PrefixIndex):
     def forget(self, replica_id: str) -> None:
         self.soft.forget(replica_id)
         self.table.forget(replica_id)
+        self._sent.pop(replica_id, None)

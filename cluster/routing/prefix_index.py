@@ -37,7 +37,11 @@ class PrefixIndex(Protocol):
         ...
 
     def add(self, org: str, chain: Sequence[bytes], replica_id: str, now_s: float) -> None:
-        """The replica has, or is about to have, all of these blocks."""
+        """The replica was sent a prompt: it has, or is about to have, all of these blocks."""
+        ...
+
+    def computed(self, chain: Sequence[bytes], replica_id: str) -> None:
+        """A prompt that was added has been computed, or won't be. Once for each :meth:`add`."""
         ...
 
     def truncate(self, org: str, chain: Sequence[bytes], replica_id: str, depth: int) -> None:

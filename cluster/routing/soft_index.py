@@ -88,6 +88,9 @@ class SoftIndex(PrefixIndex):
             ids = self._ids_of[bits] = tuple([replica_id for replica_id, bit in self._bits.items() if bits & bit])
         return ids
 
+    def computed(self, chain: Sequence[bytes], replica_id: str) -> None:
+        """It is believed from the moment it was sent."""
+
     def truncate(self, org: str, chain: Sequence[bytes], replica_id: str, depth: int) -> None:
         """The replica holds no more than the first ``depth`` blocks."""
         keep = ~(self._bits.get(replica_id, 0) << _STAMP_BITS)

@@ -303,8 +303,9 @@ class PricedAffinity(Policy):
             self._index.add(ticket.org, ticket.chain, replica_id, now_s)
 
     def first_token(self, ticket: RouteTicket, now_s: float) -> None:
-        if ticket.replica_id in self._backlogs:
-            self._backlogs[ticket.replica_id].computed(id(ticket), now_s)
+        replica_id = ticket.replica_id
+        if replica_id in self._backlogs and self._backlogs[replica_id].computed(id(ticket), now_s) and ticket.anchor:
+            self._index.computed(ticket.chain, replica_id)
 
     def finished(self, ticket: RouteTicket, answer: Answer | None, now_s: float) -> None:
         self.first_token(ticket, now_s)

@@ -4,14 +4,15 @@ import pickle
 
 from cluster.routing.policies.by_name import AFFINITY, PolicyOptions, policy_by_name
 from cluster.routing.policy import Candidate
-from cluster.routing.precise_index import UNDER_WAY_S, PreciseIndex
+from cluster.routing.precise_index import NEWS_S, PreciseIndex
 from cluster.routing.prefix_index import Held
 from cluster.routing.residency.report import Report, pack
 from cluster.routing.residency.table import ResidencyTable
 from cluster.routing.soft_index import SoftIndex
 from cluster.routing.ticket import Answer, ArrivedTicket, RouteTicket
 
-LATER_S = 100.0 + UNDER_WAY_S
+LATER_S = 100.0 + NEWS_S
+"""When news of what was sent at 100 s and computed at once are here."""
 
 
 def chain(blocks: int, seed: int = 0) -> tuple[bytes, ...]:
@@ -29,13 +30,15 @@ def precise() -> PreciseIndex:
 def test_what_an_engine_told_goes_before_what_was_believed() -> None:
     index = precise()
     index.add("org", chain(4), "a", 100.0)
+    index.computed(chain(4), "a")
     told(index.table, "a", {chain(4)[1]: 230})
-    assert index.lookup("org", chain(4), LATER_S) == {"a": Held(2, UNDER_WAY_S, 230)}
+    assert index.lookup("org", chain(4), LATER_S) == {"a": Held(2, NEWS_S, 230)}
 
 
 def test_what_was_evicted_is_not_believed_any_more() -> None:
     index = precise()
     index.add("org", chain(4), "a", 100.0)
+    index.computed(chain(4), "a")
     told(index.table, "a", dict.fromkeys(chain(4), 0))
     assert index.lookup("org", chain(4), LATER_S) == {}
 
@@ -43,17 +46,31 @@ def test_what_was_evicted_is_not_believed_any_more() -> None:
 def test_what_nothing_was_told_of_is_believed() -> None:
     index = precise()
     index.add("org", chain(4), "a", 100.0)
+    index.computed(chain(4), "a")
     index.add("org", chain(4), "silent", 100.0)
     told(index.table, "a", {})
-    assert index.lookup("org", chain(4), LATER_S) == {"a": Held(4, UNDER_WAY_S), "silent": Held(4, UNDER_WAY_S)}
+    assert index.lookup("org", chain(4), LATER_S) == {"a": Held(4, NEWS_S), "silent": Held(4, NEWS_S)}
 
 
-def test_what_was_routed_just_now_is_believed_before_the_engine_can_tell() -> None:
+def test_what_still_waits_is_believed_however_long_it_takes() -> None:
     index = precise()
     told(index.table, "a", {chain(4)[0]: 120})
     index.add("org", chain(4), "a", 100.0)
+    index.add("org", chain(4), "a", 101.0)
+    index.computed(chain(4), "a")
+    assert index.lookup("org", chain(4), 160.0) == {"a": Held(4, 59.0)}
+    index.computed(chain(4), "a")
+    assert index.lookup("org", chain(4), 160.0) == {"a": Held(1, 59.0, 120)}
+    assert not index._sent["a"]
+
+
+def test_what_was_just_computed_is_believed_until_the_engine_can_have_told() -> None:
+    index = precise()
+    told(index.table, "a", {chain(4)[0]: 120})
+    index.add("org", chain(4), "a", 100.0)
+    index.computed(chain(4), "a")
     assert index.lookup("org", chain(4), 101.0) == {"a": Held(4, 1.0)}
-    assert index.lookup("org", chain(4), LATER_S) == {"a": Held(1, UNDER_WAY_S, 120)}
+    assert index.lookup("org", chain(4), LATER_S) == {"a": Held(1, NEWS_S, 120)}
 
 
 def test_what_other_gateways_put_there_is_known() -> None:
