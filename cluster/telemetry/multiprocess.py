@@ -65,15 +65,17 @@ class ProcessIdentifier:
     """``<pid>-<start ticks>`` of the calling process; prometheus_client asks on every update, so it is kept until a fork."""
 
     def __init__(self) -> None:
-        self._pid = -1
         self._identifier = ""
+        os.register_at_fork(after_in_child=self._forget)
 
     def __call__(self) -> str:
-        pid = os.getpid()
-        if pid != self._pid:
+        if not self._identifier:
+            pid = os.getpid()
             self._identifier = f"{pid}-{start_ticks(pid)}"
-            self._pid = pid
         return self._identifier
+
+    def _forget(self) -> None:
+        self._identifier = ""
 
 
 def install() -> None:

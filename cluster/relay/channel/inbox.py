@@ -32,6 +32,7 @@ class Inbox:
         "_failure",
         "_grant",
         "_last",
+        "_loop",
         "_payloads",
         "_size_bytes",
         "_taken",
@@ -51,6 +52,7 @@ class Inbox:
         self._failure: Exception | None = None
         self._accepted = False
         self._taken = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -109,7 +111,9 @@ class Inbox:
         """
         # Spelled out and not a property: this runs for every token.
         while self._failure is None and not (self._accepted and (self._payloads or self._last is not None)):
-            self._waiter = asyncio.get_running_loop().create_future()
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()  # a system call under Python 3.11
+            self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             finally:

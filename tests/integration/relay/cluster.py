@@ -15,6 +15,7 @@ from ray.serve.handle import DeploymentHandle
 from cluster.config.schema import RelaySettings
 from cluster.engine.contract import EngineRequest, Frame, Operation
 from cluster.inference.attempt import open_answer
+from cluster.inference.deadline import Deadline
 from cluster.relay.channel.connection import Traffic
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.contract import EngineStream
@@ -128,14 +129,16 @@ class FakeGateway:
     async def first_frame_with_retry(self, name: str, script: Script, anchor: bytes) -> tuple[Frame, list[str], str | None]:
         """What an edge does: the first frame, the reasons of retries, and who answered."""
         observer = _Observer()
+        deadline = Deadline(asyncio.get_running_loop().time() + READ_TIMEOUT_S)
         opened, ticket = await open_answer(
             self._relay,
             WIDE,
             _request(name, script),
             lambda excluded: RouteTicket(anchor=anchor, excluded=excluded),
-            asyncio.get_running_loop().time() + READ_TIMEOUT_S,
+            deadline,
             observer,
         )
+        deadline.close()
         await opened.stream.cancel()
         return opened.first, observer.retries, ticket.replica_id
 
