@@ -7,6 +7,7 @@ Differences that favour them: their index is never behind, lookups cost no time,
 from __future__ import annotations
 
 import random
+from abc import abstractmethod
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -15,7 +16,20 @@ from cluster.routing.policy import Candidate, Policy, without_excluded
 from cluster.routing.ticket import RouteTicket
 
 
-class _TreePolicy(Policy):
+class _Rule(Policy):
+    """A rule that knows nothing of weights: replicas that take no new work go behind the others whatever it says."""
+
+    @abstractmethod
+    def order(self, ticket: RouteTicket, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates that are not excluded, best first."""
+
+    def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
+        # Sorted, so that what is drawn doesn't depend on how they are listed.
+        order = self.order(ticket, sorted(candidates, key=lambda candidate: candidate.replica_id))
+        return sorted(order, key=lambda candidate: candidate.weight <= 0.0)
+
+
+class _TreePolicy(_Rule):
     """Remembers routed prompts in a tree."""
 
     def __init__(self, seed: int, max_blocks: int | None = None) -> None:
@@ -50,7 +64,7 @@ class RayPrefixAffinity(_TreePolicy):
         super().__init__(seed)
         self._threshold, self._match_rate = imbalanced_threshold, match_rate
 
-    def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
+    def order(self, ticket: RouteTicket, candidates: Sequence[Candidate]) -> list[Candidate]:
         order = self._shuffled(ticket, candidates)
         loads = [candidate.load for candidate in order]
         if not ticket.chain or max(loads) - min(loads) > self._threshold:
@@ -76,7 +90,7 @@ class SglangCacheAware(_TreePolicy):
         super().__init__(seed, max_blocks)
         self._cache_threshold, self._abs, self._rel = cache_threshold, balance_abs, balance_rel
 
-    def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
+    def order(self, ticket: RouteTicket, candidates: Sequence[Candidate]) -> list[Candidate]:
         order = self._shuffled(ticket, candidates)
         loads = [candidate.load for candidate in order]
         if not ticket.chain or (max(loads) - min(loads) > self._abs and max(loads) > self._rel * min(loads)):
@@ -87,7 +101,7 @@ class SglangCacheAware(_TreePolicy):
         return sorted(order, key=lambda c: self._tree.size(c.replica_id))
 
 
-class KubeaiChwbl(Policy):
+class KubeaiChwbl(_Rule):
     """KubeAI's consistent hashing with bounded load: a ring of 256 points a replica, the hash of the prompt's first bytes, the
 
     first replica from there whose load is at most ``1.25 * (total + 1) / n``. The key is the first block: 512 bytes, its default
@@ -102,7 +116,7 @@ class KubeaiChwbl(Policy):
         self._members: tuple[str, ...] = ()
         self._ring: list[tuple[bytes, str]] = []
 
-    def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
+    def order(self, ticket: RouteTicket, candidates: Sequence[Candidate]) -> list[Candidate]:
         allowed = {candidate.replica_id: candidate for candidate in without_excluded(ticket, candidates)}
         self._rebuild(tuple(sorted(candidate.replica_id for candidate in candidates)))
         key = ticket.chain[: self._prefix_blocks][-1] if ticket.chain else self._random.randbytes(16)
@@ -138,7 +152,7 @@ class LlmdScorers(_TreePolicy):
         super().__init__(seed, max_blocks)
         self._prefix_weight, self._queue_weight = prefix_weight, queue_weight
 
-    def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
+    def order(self, ticket: RouteTicket, candidates: Sequence[Candidate]) -> list[Candidate]:
         order = self._shuffled(ticket, candidates)
         loads = [candidate.load for candidate in order]
         low, spread = min(loads), max(loads) - min(loads)

@@ -1,39 +1,33 @@
-"""What every routing policy must do. A new policy joins by one line in ``POLICIES``."""
+"""What every routing policy must do. A new one joins by its name in ``policies.by_name``, other routers' rules by a line here."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.routing.policies import (
-    BoundedHashing,
-    LeastLoaded,
-    PowerOfTwo,
-    PrefixAffinity,
-    PricedAffinity,
-    RandomChoice,
-    RoundRobin,
-)
+from bench.routing_rules.adapters import KubeaiChwbl, LlmdScorers, RayPrefixAffinity, SglangCacheAware
+from cluster.routing.policies import LeastLoaded, PowerOfTwo
+from cluster.routing.policies.by_name import NAMES, PolicyOptions, policy_by_name
 from cluster.routing.policy import Candidate, Policy
 from cluster.routing.ticket import RouteTicket
 
 MakePolicy = Callable[[], Policy]
 POLICIES: dict[str, MakePolicy] = {
-    "least_loaded": lambda: LeastLoaded(seed=1),
-    "power_of_two": lambda: PowerOfTwo(seed=1),
-    "prefix_affinity": lambda: PrefixAffinity(1.25, LeastLoaded(seed=1)),
-    "bounded_hashing": lambda: BoundedHashing(1.25, 8, LeastLoaded(seed=1)),
-    "priced_affinity": lambda: PricedAffinity(1.25, 10_000, 512, seed=1),
-    "round_robin": RoundRobin,
-    "random": lambda: RandomChoice(seed=1),
+    **{name: partial(policy_by_name, name, PolicyOptions(index_entries=10_000, seed=1)) for name in NAMES},
+    # Other routers' rules, as the replay compares with them.
+    "ray_prefix": lambda: RayPrefixAffinity(seed=1),
+    "sglang_cache_aware": lambda: SglangCacheAware(seed=1),
+    "kubeai_chwbl": lambda: KubeaiChwbl(seed=1),
+    "llmd_scorers": lambda: LlmdScorers(seed=1),
 }
-AFFINE = ["prefix_affinity", "bounded_hashing", "priced_affinity"]
+AFFINE = ["rendezvous", "bounded_hashing", "affinity"]
 
-BOUNDED = ["prefix_affinity", "bounded_hashing"]
+BOUNDED = ["rendezvous", "bounded_hashing"]
 
 every_policy = pytest.mark.parametrize("make", POLICIES.values(), ids=POLICIES)
 affine_policies = pytest.mark.parametrize("make", [POLICIES[name] for name in AFFINE], ids=AFFINE)
