@@ -22,7 +22,7 @@ from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
 from cluster.engine.residency import Residency
 from cluster.relay.channel.replies import Replies
-from cluster.routing.pending import PendingPrompts
+from cluster.routing.pending import ONGOING, PendingPrompts
 from cluster.routing.ticket import ArrivedTicket
 
 logger = logging.getLogger("ossature.engine.replica")
@@ -102,7 +102,12 @@ class EngineReplica:
         """Called by Serve for its request routers: requests that produce tokens and those that have none yet, and what gateways
         should know of each other's work (``cluster.routing.pending``).
         """
-        return {"running": self._running, "waiting": self._waiting, **self._expected.report(time.monotonic())}
+        return {
+            "running": self._running,
+            "waiting": self._waiting,
+            ONGOING: self._running + self._waiting,
+            **self._expected.report(time.monotonic()),
+        }
 
     async def stream(self, request: EngineRequest, ticket: ArrivedTicket | None = None) -> AsyncGenerator[bytes, None]:
         """Answer a request with frames in MessagePack: the first at once, later ones hold what has piled up since.

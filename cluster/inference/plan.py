@@ -14,7 +14,7 @@ from cluster.routing.ticket import RouteTicket
 class Plan:
     """``cache_salt`` and ``org_tag`` go to the engine. ``ticket`` makes a fresh routing ticket for each attempt,
 
-    in ``org``'s share of the routers' memory.
+    in ``org``'s share of the routers' memory. ``streamed``: the answer comes piece by piece.
     """
 
     cache_salt: str
@@ -23,9 +23,17 @@ class Plan:
     chain: tuple[bytes, ...]
     prompt_bytes: int
     org: str = ""
+    streamed: bool = True
 
     def ticket(self, excluded: frozenset[str]) -> RouteTicket:
-        return RouteTicket(anchor=self.anchor, chain=self.chain, prompt_bytes=self.prompt_bytes, excluded=excluded, org=self.org)
+        return RouteTicket(
+            anchor=self.anchor,
+            chain=self.chain,
+            prompt_bytes=self.prompt_bytes,
+            excluded=excluded,
+            streamed=self.streamed,
+            org=self.org,
+        )
 
 
 class Planner(Protocol):

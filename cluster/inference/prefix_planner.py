@@ -38,4 +38,5 @@ class PrefixPlanner:
             chain=ticket.chain,
             prompt_bytes=ticket.prompt_bytes,
             org=org_id,
+            streamed=request.stream,
         )

@@ -29,8 +29,11 @@ class ClusterRecorder:
         self._metrics.request_started(principal.org_id, model, edge)
 
     def routed(self, model: str, ticket: RouteTicket) -> None:
-        forced_off = ticket.estimate is not None and ticket.estimate.forced_off
+        estimate = ticket.estimate
+        forced_off = estimate is not None and estimate.forced_off
         self._metrics.routed(model, ticket.affinity, ticket.rank, ticket.decision_s, forced_off=forced_off)
+        if estimate is not None:
+            self._metrics.routing_memory(model, entries=estimate.memory_entries, size_bytes=estimate.memory_bytes)
 
     def retried(self, model: str, reason: str) -> None:
         self._metrics.retried(model, reason)

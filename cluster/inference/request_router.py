@@ -9,7 +9,7 @@ of a replica holds over all gateways, and what this router knows of loads only h
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -18,7 +18,7 @@ from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, R
 from cluster.relay import replicas as replica_view
 from cluster.relay import residency as residency_view
 from cluster.routing.fleet import Fleet
-from cluster.routing.pending import MARKS, PENDING_TOKENS
+from cluster.routing.pending import MARKS, ONGOING, PENDING_TOKENS
 from cluster.routing.policies.by_name import AFFINITY, PolicyOptions, policy_by_name
 from cluster.routing.policy import Candidate, ReplicaReport
 from cluster.routing.ticket import Answer, RouteTicket
@@ -66,6 +66,7 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         options = PolicyOptions(load_factor, index_entries, block_bytes, recompute_weight, residency=residency)
         self._policy = policy_by_name(policy, options)
         self._fleet = Fleet(slow_start_s)
+        self._running: dict[str, RunningReplica] = {}
         self._stats: dict[str, Mapping[str, Any]] = {}  # as last seen, by replica: a report is news once
         # Serve may run its routers on a thread of their own; feedback comes from the gateway's.
         self._lock = Lock()
@@ -80,6 +81,7 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
                 self._forget(gone)
             for unique_id, replica in running.items():
                 self._heard(unique_id, replica.routing_stats or {}, now_s)
+            self._running = running
         # Through its module: Serve pickles this class by value, and the view must stay the one of the process.
         replica_view.PROCESS_VIEW.publish(self._deployment_id.name, running)
 
@@ -87,6 +89,8 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         if stats == self._stats.get(replica_id):
             return
         self._stats[replica_id] = stats
+        if ONGOING in stats:
+            self._fleet.reported(replica_id, stats[ONGOING], now_s)
         if PENDING_TOKENS in stats:
             self._policy.reported(replica_id, ReplicaReport(stats[PENDING_TOKENS], stats.get(MARKS, ())), now_s)
 
@@ -99,6 +103,7 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         super().on_replica_actor_died(replica_id)
         with self._lock:
             self._fleet.remove(replica_id.unique_id)
+            self._running.pop(replica_id.unique_id, None)
             self._forget(replica_id.unique_id)
         replica_view.PROCESS_VIEW.publish(self._deployment_id.name, [seat.replica_id for seat in self._fleet.seats])
 
@@ -114,26 +119,21 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
             ticket = _ticket_of(pending_request) or ticket
 
         now_s = self.clock()
-        running = {replica.replica_id.unique_id: replica for replica in candidate_replicas}
         with self._lock:
-            order = self._policy.choose(ticket, self._seats(running, now_s), now_s)
+            running = self._running
+            seats: Sequence[Candidate] = self._fleet.refresh(now_s)
+            if len(candidate_replicas) != len(seats):
+                running = {replica.replica_id.unique_id: replica for replica in candidate_replicas}
+                seats = [seat for seat in seats if seat.replica_id in running]
+            order = self._policy.choose(ticket, seats, now_s)
         ranks = [[running[seat.replica_id]] for seat in order]
         ticket.decision_s += time.perf_counter() - started_s
         return ranks
 
-    def _seats(self, running: Mapping[str, RunningReplica], now_s: float) -> list[Candidate]:
-        """What is known of these replicas, with the queue lengths that Serve has heard last."""
-        queue_length = self.replica_queue_len_cache.get
-        seats: list[Candidate] = []
-        for seat in self._fleet.refresh(now_s):
-            replica = running.get(seat.replica_id)
-            if replica is not None:
-                # Serve's count covers other gateways too, but is forgotten after ten quiet seconds; ours never is.
-                queued = queue_length(replica.replica_id) or 0
-                if queued > seat.load:
-                    seat.load = queued
-                seats.append(seat)
-        return seats
+    def on_new_queue_len_info(self, replica_id: ReplicaID, num_ongoing_requests: int) -> None:
+        """A replica that accepted or refused a request of ours told how many it has."""
+        super().on_new_queue_len_info(replica_id, num_ongoing_requests)
+        self._fleet.reported(replica_id.unique_id, num_ongoing_requests, self.clock())
 
     def on_send_request(self, replica_id: ReplicaID) -> None:
         """A request is on its way to a replica."""

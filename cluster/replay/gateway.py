@@ -63,9 +63,6 @@ class SimulatedGateway:
         """The request has ended; ``None`` if its replica died."""
         assert ticket.replica_id is not None
         self.fleet.ended(ticket.replica_id)
-        seat = self.fleet.seat(ticket.replica_id)
-        if seat is not None and seat.reported > 0:
-            seat.reported -= 1  # as Serve's queue length cache does
         answer = None
         if job is not None:
             answer = Answer(

@@ -39,15 +39,17 @@ class Backlog:
         """Part of the last minute or so for which this gateway gave the replica prompts to compute."""
         return self._recent_s * exp((self._recent_at_s - now_s) / UTILIZATION_WINDOW_S) / UTILIZATION_WINDOW_S
 
-    def sent(self, key: Hashable, prefill_s: float, tokens: int, now_s: float) -> int:
+    def sent(self, key: Hashable, prefill_s: float, tokens: int, now_s: float, *, watched: bool = True) -> int:
         """A prompt was sent, of which so many ``tokens`` are to be computed.
 
-        Returns how many were sent before it since the replica last had none.
+        Returns how many were sent before it since the replica last had none. Not ``watched``: nobody will tell when it has been
+        computed, so it is taken to be after the time that it should take.
         """
         before = self.run if self._pending or self.free_s > now_s else 0
         self.run = before + 1
         self.free_s = max(self.free_s, now_s) + prefill_s
-        self._pending[key] = (prefill_s, tokens)
+        if watched:
+            self._pending[key] = (prefill_s, tokens)
         self._recent_s = self.utilization(now_s) * UTILIZATION_WINDOW_S + prefill_s
         self._recent_at_s = now_s
         return before

@@ -113,6 +113,8 @@ class Calibration:
         self._answering = Mean(0.0, memory=1000)
         self._decode = Slope(PRIOR_DECODE_MS_PER_SEQUENCE)
         self._completion_tokens = Mean(PRIOR_COMPLETION_TOKENS, memory=500)
+        self._load = Mean(0.0, memory=1000)
+        self._own_load = Mean(0.0, memory=1000)
         self._prompt_ms = Mean(0.0)
         self._home_share = Mean(0.0)
         self._trust = Mean(1.0)
@@ -131,6 +133,11 @@ class Calibration:
     def request_ms(self) -> float:
         """How much longer a request waits for each one that is there already, beyond the prompts that are known to be before it."""
         return max(self._step_wait_ms.value / max(self._loaded.value, 1.0), MIN_REQUEST_MS)
+
+    @property
+    def gateways(self) -> float:
+        """How many times as much replicas have to do as this gateway gives them; 1 for the only one."""
+        return max(1.0, self._load.value / self._own_load.value) if self._own_load.value > 0.0 else 1.0
 
     @property
     def crowding(self) -> float:
@@ -187,7 +194,12 @@ class Calibration:
         if completion_tokens > 1:
             self._decode.observe(load, decode_s * 1000.0 / (completion_tokens - 1))
 
-    def sent(self, prefill_ms: float, before: int, answering: float) -> None:
+    def shared(self, load: float, own_load: float) -> None:
+        """Replicas had so many requests in all, of which this gateway sent so many."""
+        self._load.observe(load)
+        self._own_load.observe(own_load)
+
+    def sent(self, prefill_ms: float, before: float, answering: float) -> None:
         """A request of so much prefill was sent to a replica that had been given ``before`` others since it last was through.
 
         ``answering``: requests there whose prompts had been computed. As many come before as behind, on average.

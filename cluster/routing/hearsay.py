@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from cluster.routing.prefix_index import Held
 
+ENTRY_BYTES = 210
+"""Memory of an entry: its place in an ordered dictionary, the 16-byte mark, and a pair with a time."""
+
 
 class Hearsay:
     """For each mark (``RouteTicket.marks``) the replica that told of it last, and when. At most ``capacity`` marks."""
@@ -30,11 +33,11 @@ class Hearsay:
     def lookup(self, chain: Sequence[bytes], now_s: float) -> tuple[str, Held] | None:
         """Who was told to hold most of a chain, and how much."""
         told = self._told
-        for depth in range(len(chain), 0, -1):
-            entry = told.get(chain[depth - 1])
-            if entry is not None:
-                replica_id, told_s = entry
-                return replica_id, Held(depth, now_s - told_s)
+        if told:
+            for behind, mark in enumerate(reversed(chain)):
+                if mark in told:
+                    replica_id, told_s = told[mark]
+                    return replica_id, Held(len(chain) - behind, now_s - told_s)
         return None
 
     def forget(self, replica_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -36,6 +36,10 @@ class OrgLru(Generic[V]):
     def count(self, org: str) -> int:
         """Entries of one organization."""
         return len(self._entries.get(org, ()))
+
+    def peek(self, org: str) -> Mapping[bytes, V]:
+        """One organization's entries, to be read and not kept. Reading doesn't make them more recent."""
+        return self._entries.get(org, {})
 
     def leading(self, org: str, path: Iterable[bytes]) -> list[V]:
         """Values of the path's leading keys that are present, up to the first one that is not. Makes them the most recent."""
@@ -72,6 +76,19 @@ class OrgLru(Generic[V]):
         entries = self._entries.get(org)
         if entries is not None and entries.pop(key, None) is not None:
             self._resized(org, len(entries) + 1, len(entries))
+
+    def merge(self, org: str, path: Sequence[bytes], change: Callable[[V | None], V]) -> None:
+        """Replace the value of each key of a path by ``change`` of it, and make them the most recent."""
+        if not path:
+            return
+        entries = self._entries.setdefault(org, OrderedDict())
+        before = len(entries)
+        take = entries.pop
+        for key in reversed(path):
+            entries[key] = change(take(key, None))
+        self._resized(org, before, len(entries))
+        while self._size > self.capacity:
+            self._evict()
 
     def update_all(self, change: Callable[[V], V]) -> None:
         """Replace every value by ``change`` of it; takes time in proportion to the entries, and leaves their order."""

@@ -10,6 +10,9 @@ from typing import Any
 
 from cluster.routing.ticket import ArrivedTicket
 
+ONGOING = "ongoing"
+"""Requests that the replica has, running and waiting."""
+
 PENDING_TOKENS = "pending_tokens"
 MARKS = "marks"
 

@@ -19,6 +19,9 @@ _MASK = (1 << _BITS) - 1
 _TWO_TO_128 = float(1 << _BITS)
 _first = itemgetter(0)
 
+REMEMBERED_ORDERS = 2048
+"""A kilobyte each among 64 replicas."""
+
 
 def rendezvous_order(anchor: bytes, candidates: Sequence[Candidate]) -> list[Candidate]:
     """All candidates, best first. Those of weight 0 come last, in an order of their own.
@@ -41,3 +44,30 @@ def _arrival(draw: tuple[int, Candidate]) -> float:
     if candidate.weight <= 0.0:
         return inf
     return -log((number + 0.5) / _TWO_TO_128) / candidate.weight
+
+
+class HomeOrders:
+    """Rendezvous orders, kept for anchors that come again while the candidates stay what they are.
+
+    Orders are given as two parallel tuples, the candidates and their ids. Not thread-safe.
+    """
+
+    def __init__(self, capacity: int = REMEMBERED_ORDERS) -> None:
+        self._capacity = capacity
+        self._candidates: Sequence[Candidate] | None = None
+        self._known: dict[bytes, tuple[tuple[Candidate, ...], tuple[str, ...]]] = {}  # by anchor, oldest first
+
+    def of(self, anchor: bytes, candidates: Sequence[Candidate]) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+        """As ``rendezvous_order``. What is kept holds for the same tuple, whose members' weights must not have changed."""
+        if candidates is not self._candidates:
+            self._known.clear()
+            # A list may have changed its members by the next time.
+            self._candidates = candidates if isinstance(candidates, tuple) else None
+        order = self._known.pop(anchor, None)
+        if order is None:
+            ordered = tuple(rendezvous_order(anchor, candidates))
+            order = ordered, tuple([candidate.replica_id for candidate in ordered])
+            if len(self._known) >= self._capacity:
+                del self._known[next(iter(self._known))]
+        self._known[anchor] = order
+        return order

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+NEW_MARKS = 24
+"""Half a kilobyte of hashes in a report, at most, for each prompt."""
+
 
 class Affinity(StrEnum):
     """How a request met its prefix: on its home, on a later replica of the fixed order that is known to hold it, on one that is
@@ -56,19 +59,22 @@ class RouteTicket:
     ``chain``: keyed hashes of the prompt's prefix blocks, shallow to deep (``prefix_chain``). ``anchor``: the hash whose
     rendezvous order is the request's home order, ``b""`` for no affinity. ``org`` names the organization in whose share of a
     router's memory the request is remembered. ``excluded``: replicas that failed this request already. ``prompt_bytes``: length
-    of the canonical prompt.
+    of the canonical prompt. ``streamed``: its first token can be seen; of an answer that comes whole, nobody can tell when the
+    prompt was computed.
 
     The router sets ``replica_id``, ``rank`` (place in the home order) and ``affinity``; also ``home_order`` (replica ids as they
     stood at the last decision), ``decision_s``, the time that all decisions for this request took, in seconds, ``estimate``, what
     the decision was built on (``None`` for policies that estimate nothing), and ``feedback``, whom to tell how it went on.
-    ``uncached_tokens`` is how many the replica is expected to compute. ``notes`` is a policy's own, from its decision until the
-    request is routed. ``tell_chain``: the replica gets the whole chain, to tell what it has cached of it.
+    ``uncached_tokens`` is how many the replica is expected to compute, behind ``known_blocks`` of the chain. ``notes`` is a
+    policy's own, from its decision until the request is routed. ``tell_chain``: the replica gets the whole chain, to tell what it
+    has cached of it.
     """
 
     anchor: bytes = b""
     chain: tuple[bytes, ...] = ()
     prompt_bytes: int = 0
     excluded: frozenset[str] = field(default_factory=frozenset)
+    streamed: bool = True
     org: str = ""
     replica_id: str | None = None
     rank: int | None = None
@@ -79,6 +85,7 @@ class RouteTicket:
     feedback: Feedback | None = None
     notes: object = None
     uncached_tokens: int = 0
+    known_blocks: int = 0
     tell_chain: bool = False
     ended: bool = False
 
@@ -112,16 +119,24 @@ class RouteTicket:
 
     @property
     def marks(self) -> tuple[bytes, ...]:
-        """Hashes by which other gateways recognise a prompt that begins alike: at depths 1, 2, 4, 8, …, and at its end."""
-        chain = self.chain
+        """Hashes by which other gateways recognise a prompt that begins alike, shallow to deep.
+
+        At depths 1, 2, 4, 8, …, to say that these are used still; at the end; and up to ``NEW_MARKS`` over the part that is new to
+        the replica, since another prompt may branch off anywhere in it.
+        """
+        chain, known = self.chain, self.known_blocks
         if not chain:
             return ()
-        return (*[chain[(1 << power) - 1] for power in range(len(chain).bit_length() - 1)], chain[-1])
+        depths = {1 << power for power in range(len(chain).bit_length())}
+        depths.update(range(len(chain), known, -max(1, -(-(len(chain) - known) // NEW_MARKS))))
+        return tuple([chain[depth - 1] for depth in sorted(depths)])
 
     def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int, tuple[bytes, ...], int]]:
         """Pickle what a replica has a use for. The rest is the gateway's business, and the chain can be kilobytes."""
+        # Of a prompt that nobody sees the end of, nobody could say how long it counts.
+        uncached = self.uncached_tokens if self.streamed else 0
         chain = self.chain if self.tell_chain else ()
-        return ArrivedTicket, (self.marks if self.anchor else (), self.uncached_tokens, chain, self.prompt_bytes)
+        return ArrivedTicket, (self.marks if self.anchor else (), uncached, chain, self.prompt_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +160,7 @@ class RouteEstimate:
     was believed to hold. ``wait_ms`` behind earlier prompts, ``prefill_ms`` for this one; ``load``: requests there, this one not
     counted. ``forced_off``: load was the reason not to go where most is cached. ``home``: it is the first of the home order.
     ``told``: ``cached_tokens`` are what the replica's engine told, not what was believed.
+    ``memory_entries`` and ``memory_bytes``: all that the policy remembers, of whatever request.
     """
 
     prompt_tokens: int
@@ -157,3 +173,5 @@ class RouteEstimate:
     forced_off: bool
     home: bool
     told: bool = False
+    memory_entries: int = 0
+    memory_bytes: int = 0

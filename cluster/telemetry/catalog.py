@@ -125,6 +125,26 @@ PREDICTED_TOKENS = Metric(
     labels=("model", "kind"),
     example='sum by (model) (rate(ossature_routing_cached_tokens_total{kind="actual"}[5m]))',
 )
+INDEX_ENTRIES = Metric(
+    "ossature_routing_index_entries",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "What routers remember of who holds which prefix: blocks, marks told by replicas, and popular prefixes; the sum of the node's "
+    "gateways. Bounded by `routing.index_entries` for each gateway and model, and five sixteenths more for marks and popularity.",
+    labels=("model",),
+    combine="livesum",
+    example="sum by (model) (ossature_routing_index_entries)",
+)
+INDEX_BYTES = Metric(
+    "ossature_routing_index_bytes",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Memory that this takes, estimated from the size of an entry.",
+    labels=("model",),
+    combine="livesum",
+    unit="bytes",
+    example="sum by (model) (ossature_routing_index_bytes)",
+)
 IN_FLIGHT = Metric(
     "ossature_requests_in_flight",
     Kind.GAUGE,
@@ -376,6 +396,8 @@ ALL: tuple[Metric, ...] = (
     AFFINITY,
     FORCED_OFF,
     PREDICTED_TOKENS,
+    INDEX_ENTRIES,
+    INDEX_BYTES,
     RANK,
     IN_FLIGHT,
     ERRORS,

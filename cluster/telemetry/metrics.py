@@ -52,6 +52,8 @@ class GatewayMetrics:
         self._rank = Family(histogram(catalog.RANK, registry))
         self._forced_off = Family(counter(catalog.FORCED_OFF, registry))
         self._predicted = Family(counter(catalog.PREDICTED_TOKENS, registry))
+        self._index_entries = Family(gauge(catalog.INDEX_ENTRIES, registry))
+        self._index_bytes = Family(gauge(catalog.INDEX_BYTES, registry))
         self._in_flight = Family(gauge(catalog.IN_FLIGHT, registry))
         self._errors = Family(counter(catalog.ERRORS, registry))
         self._retries = Family(counter(catalog.RETRIES, registry))
@@ -69,6 +71,8 @@ class GatewayMetrics:
             per_model.create(self._models)
         self._in_flight.create(self._models, labels.EDGES)
         self._replicas_ready.create(self._models)
+        self._index_entries.create(self._models)
+        self._index_bytes.create(self._models)
         self._affinity.create(self._models, labels.AFFINITIES)
         self._retries.create(self._models, labels.RETRY_REASONS)
         self._predicted.create(self._models, labels.PREDICTIONS)
@@ -143,6 +147,12 @@ class GatewayMetrics:
             self._rank(model).observe(rank)
         if forced_off:
             self._forced_off(model).inc()
+
+    def routing_memory(self, model: str, *, entries: int, size_bytes: int) -> None:
+        """How much the gateway's router of a model remembers now."""
+        model = self._model(model)
+        self._index_entries(model).set(entries)
+        self._index_bytes(model).set(size_bytes)
 
     def cached_tokens(self, model: str, *, predicted: int, actual: int) -> None:
         """How many cached tokens the router expected of a request, and how many the engine found."""

@@ -1,33 +1,44 @@
 """Priced affinity: what a request would cost at each of a few replicas, in milliseconds, and the cheapest of them.
 
-    price = wait behind earlier prompts + request_ms · requests there
-          + recompute_weight · crowding · prefill_ms_per_token · tokens not cached there
+    price = wait behind earlier prompts + (request_ms + decode_ms) · requests there
+          + prefill_ms_per_token · tokens not cached there · (1 + (recompute_weight · crowding - 1) / uses)
 
-The first two are this request's own time. The third is everybody's: while its tokens are computed, those behind it wait, and the
-answers that are being generated there stand still. All rates are measured (``calibration``). What is cached where is remembered,
-heard of, and put right by answers (``soft_index``, ``hearsay``). Candidates are the first replicas of the home order within the
-load bound, those that hold most of the prompt, and the two with the shortest wait. Equal prices go by home order.
+The first terms are this request's own time. The last is everybody's: while its tokens are computed, those behind it wait, and the
+answers that are being generated there stand still. But a copy of a prefix also serves those who ask for it next: what it costs
+the others is shared by the ``uses`` that it can expect while it lasts (``popularity``). All rates are measured (``calibration``).
+What is cached where is remembered, heard of, and put right by answers (``soft_index``, ``hearsay``). Candidates are the first
+replicas of the home order within the load bound, those that hold most of the prompt, and the two with the shortest wait. Equal
+prices go by home order.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 
+from cluster.routing import hearsay, popularity, soft_index
 from cluster.routing.backlog import Backlog
 from cluster.routing.calibration import Calibration
 from cluster.routing.chain import block_ends
 from cluster.routing.hearsay import Hearsay
 from cluster.routing.policy import Candidate, Policy, ReplicaReport, without_excluded
+from cluster.routing.popularity import Popularity
 from cluster.routing.prefix_index import Held, PrefixIndex
-from cluster.routing.rendezvous import rendezvous_order
+from cluster.routing.rendezvous import HomeOrders
 from cluster.routing.soft_index import SoftIndex
 from cluster.routing.ticket import Answer, RouteEstimate, RouteTicket
 
 HOMES = 3
 HOLDERS = 2
 SHORTEST = 2
+
+LOOKED_AT = 16
+"""Of the least loaded replicas, among which those with the shortest wait are found."""
+
+DRAWS = 32
+"""Requests without a home for which one random order serves, each from another place of it on."""
 
 FORCED_OFF_TOKENS = 1024
 """What must be cached elsewhere for a request to count as forced off: as much as makes affinity worth having at all."""
@@ -41,6 +52,7 @@ class _Case:
     """A request: its prompt's estimated tokens, what replicas hold of it (``best_tokens``: the most that one does), its home.
 
     ``unknown``: nobody is known to hold it as far as its anchor; ``home_tokens`` are expected at the home all the same.
+    ``uses``: requests that one more copy of what is held can expect. ``loads``: of the replicas that were priced.
     """
 
     ticket: RouteTicket
@@ -51,7 +63,8 @@ class _Case:
     home: str | None
     home_tokens: float
     unknown: bool
-    loads: Mapping[str, float]
+    uses: float = 1.0
+    loads: dict[str, float] = field(default_factory=dict)
 
 
 class PricedAffinity(Policy):
@@ -78,93 +91,144 @@ class PricedAffinity(Policy):
         self._hearsay = Hearsay(index_entries // 4)
         self._backlogs: dict[str, Backlog] = {}
         self._random = random.Random(seed)
+        self._orders = HomeOrders()
+        self._popularity = Popularity(index_entries // 16)
+        self._own_load = 0
+        self._draw = b""
+        self._drawn = 0
         self.rates = Calibration()
 
     @property
     def index_entries(self) -> int:
-        """Blocks remembered now, at most as many as it was made for."""
-        return self._index.entries
+        """All that is remembered now: of blocks at most as many as it was made for, and of marks and prefixes in proportion."""
+        return self._index.entries + len(self._hearsay) + len(self._popularity)
+
+    @property
+    def index_bytes(self) -> int:
+        """About how much memory that takes."""
+        return (
+            self._index.entries * soft_index.ENTRY_BYTES
+            + len(self._hearsay) * hearsay.ENTRY_BYTES
+            + len(self._popularity) * popularity.ENTRY_BYTES
+        )
 
     # --- the decision -----------------------------------------------------------------------------------------------------
 
     def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
-        order = rendezvous_order(ticket.anchor or self._random.randbytes(16), candidates)
-        ticket.home_order = tuple([candidate.replica_id for candidate in order]) if ticket.anchor else ()
+        order, ids = self._orders.of(ticket.anchor, candidates) if ticket.anchor else self._any_order(candidates)
+        ticket.home_order = ids if ticket.anchor else ()
         ticket.tell_chain = self._index.wants_chains
-        case = ticket.notes = self._case(ticket, order, now_s)
+        case = ticket.notes = self._case(ticket, ids, now_s)
         allowed = without_excluded(ticket, order)
         if not allowed:
             return []
         best = self._cheapest(case, allowed)
-        chosen = [allowed[rank] for rank in best]
-        if chosen:
-            ticket.uncached_tokens = int(case.tokens - self._expected(case, chosen[0].replica_id))
+        if best:
+            first = allowed[best[0]].replica_id
+            ticket.uncached_tokens = int(case.tokens - self._expected(case, first))
+            ticket.known_blocks = case.held[first].depth if first in case.held else 0
         rest = list(allowed)
         for rank in sorted(best, reverse=True):
             del rest[rank]
-        return chosen + rest
+        return [allowed[rank] for rank in best] + rest
 
-    def _case(self, ticket: RouteTicket, order: Sequence[Candidate], now_s: float) -> _Case:
+    def _any_order(self, candidates: Sequence[Candidate]) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+        """A random order, so that equal prices don't all go to the same replica."""
+        if self._drawn % DRAWS == 0:
+            self._draw = self._random.randbytes(16)
+        self._drawn += 1
+        order, ids = self._orders.of(self._draw, candidates)
+        taking = len(order)
+        while taking and order[taking - 1].weight <= 0.0:
+            taking -= 1
+        if taking < 2:
+            return order, ids
+        first = self._random.randrange(taking)
+        return (*order[first:taking], *order[:first], *order[taking:]), ids
+
+    def _case(self, ticket: RouteTicket, ids: Sequence[str], now_s: float) -> _Case:
         tokens = ticket.prompt_bytes / self.rates.bytes_per_token
-        loads = {candidate.replica_id: candidate.load for candidate in order}
-        if not ticket.anchor or not order:
-            return _Case(ticket, now_s, tokens, {}, 0.0, None, 0.0, False, loads)
+        if not ticket.anchor or not ids:
+            return _Case(ticket, now_s, tokens, {}, 0.0, None, 0.0, False)
         held = self._index.lookup(ticket.org, ticket.chain, now_s)
         heard = self._hearsay.lookup(ticket.chain, now_s)
         if heard is not None:
             replica_id, what = heard
-            if replica_id in loads and (replica_id not in held or held[replica_id].depth < what.depth):
+            if replica_id in ids and (replica_id not in held or held[replica_id].depth < what.depth):
                 held[replica_id] = what
         deepest = max([what.depth for what in held.values()], default=0)
         best_tokens = max([self._believed(what, ticket.prompt_bytes, tokens) for what in held.values()], default=0.0)
         unknown = ticket.anchor not in ticket.chain[:deepest]
         home_tokens = self.rates.home_share * (tokens - best_tokens) if unknown else 0.0
-        return _Case(ticket, now_s, tokens, held, best_tokens, order[0].replica_id, home_tokens, unknown, loads)
+        case = _Case(ticket, now_s, tokens, held, best_tokens, ids[0], home_tokens, unknown)
+        if deepest:
+            holders = sum([what.depth == deepest for what in held.values()])
+            asked = self._popularity.asked(ticket.chain[deepest - 1], now_s, self.rates.lifetime_s)
+            case.uses = max(1.0, asked * self.rates.gateways / (holders + 1))
+        return case
 
     def _cheapest(self, case: _Case, allowed: Sequence[Candidate]) -> list[int]:
         """Places in ``allowed`` of the candidates worth pricing, cheapest first, equal prices by place."""
         rates, now_s = self.rates, case.now_s
-        request_ms = rates.request_ms
-        token_ms = self._recompute_weight * rates.crowding * rates.prefill_ms_per_token
+        load_ms = rates.request_ms + rates.decode_ms(1.0)
+        others_ms = (self._recompute_weight * rates.crowding - 1.0) / case.uses
+        token_ms = rates.prefill_ms_per_token * (1.0 + others_ms)
         priced: list[tuple[float, int]] = []
-        for rank in self._shortlist(case, allowed):
+        for rank in self._shortlist(case, allowed, load_ms / 1000.0):
             candidate = allowed[rank]
             if candidate.weight > 0.0:
-                missing = case.tokens - self._expected(case, candidate.replica_id)
-                load = candidate.load
-                price_ms = self._wait_ms(candidate.replica_id, now_s) + request_ms * load + rates.decode_ms(load)
-                price_ms += token_ms * missing
+                replica_id, load = candidate.replica_id, candidate.load
+                case.loads[replica_id] = load
+                missing = case.tokens - self._expected(case, replica_id)
+                price_ms = self._wait_ms(replica_id, now_s) + load_ms * load + token_ms * missing
                 if case.unknown:
                     # What follows this prompt will go where it goes: find it a place that is usually free.
-                    price_ms += self._usual_wait_ms(candidate.replica_id, now_s)
+                    price_ms += self._usual_wait_ms(replica_id, now_s)
                 # More for a replica that is still warming up.
                 priced.append((price_ms / candidate.weight, rank))
         priced.sort()
         return [rank for _, rank in priced]
 
-    def _shortlist(self, case: _Case, allowed: Sequence[Candidate]) -> set[int]:
-        """Places in ``allowed``."""
-        held, now_s, backlogs = case.held, case.now_s, self._backlogs
-        bound = self._load_factor * max(1.0, sum(case.loads.values()) / len(case.loads))
-        request_s = (self.rates.request_ms + self.rates.decode_ms(1.0)) / 1000.0
-        homes: list[int] = []
-        holders: list[tuple[int, int]] = []
-        waits: list[tuple[float, int]] = []
-        for rank, candidate in enumerate(allowed):
-            replica_id, load = candidate.replica_id, candidate.load
-            if replica_id in held:
-                holders.append((-held[replica_id].depth, rank))
-            if load <= bound and len(homes) < HOMES:
-                homes.append(rank)
-            backlog = backlogs.get(replica_id)
-            waits.append((request_s * load + (backlog.wait_s(now_s) if backlog is not None else 0.0), rank))
-        waits.sort()
-        chosen = {rank for _, rank in waits[:SHORTEST]}
-        if case.ticket.anchor:
-            chosen.update(homes)
+    def _shortlist(self, case: _Case, allowed: Sequence[Candidate], load_s: float) -> set[int]:
+        """Places in ``allowed``. ``load_s``: how much longer a request takes for each other one there."""
+        loads = [candidate.load for candidate in allowed]
+        self.rates.shared(sum(loads), self._own_load)
+        chosen = self._shortest(allowed, loads, load_s, case.now_s)
+        if not case.ticket.anchor:
+            return chosen
+        bound = self._load_factor * max(1.0, sum(loads) / len(loads))
+        homes = 0
+        for rank, load in enumerate(loads):
+            if load <= bound:
+                chosen.add(rank)
+                homes += 1
+                if homes == HOMES:
+                    break
+        held = case.held
+        if held:
+            holders = [
+                (-held[candidate.replica_id].depth, rank) for rank, candidate in enumerate(allowed) if candidate.replica_id in held
+            ]
             holders.sort()
             chosen.update([rank for _, rank in holders[:HOLDERS]])
         return chosen
+
+    def _shortest(self, allowed: Sequence[Candidate], loads: list[float], load_s: float, now_s: float) -> set[int]:
+        """Places of those with the shortest wait among the least loaded."""
+        backlogs = self._backlogs
+        waits: list[tuple[float, int]] = []
+        enough_s = inf
+        for rank in sorted(range(len(loads)), key=loads.__getitem__)[:LOOKED_AT]:
+            by_load_s = load_s * loads[rank]
+            if by_load_s > enough_s:
+                break  # and so are all that follow
+            backlog = backlogs.get(allowed[rank].replica_id)
+            waits.append((by_load_s + (backlog.wait_s(now_s) if backlog is not None else 0.0), rank))
+            if len(waits) >= SHORTEST:
+                waits.sort()
+                del waits[SHORTEST:]
+                enough_s = waits[-1][0]
+        return {rank for _, rank in waits}
 
     def _expected(self, case: _Case, replica_id: str) -> float:
         """Tokens of the prompt that are likely to be found at a replica."""
@@ -196,7 +260,7 @@ class PricedAffinity(Policy):
 
     def _usual_wait_ms(self, replica_id: str, now_s: float) -> float:
         backlog = self._backlogs.get(replica_id)
-        return self.rates.usual_wait_ms(backlog.utilization(now_s)) if backlog is not None else 0.0
+        return self.rates.usual_wait_ms(backlog.utilization(now_s) * self.rates.gateways) if backlog is not None else 0.0
 
     # --- what became of it ------------------------------------------------------------------------------------------------
 
@@ -210,7 +274,9 @@ class PricedAffinity(Policy):
         cached = self._believed(what, ticket.prompt_bytes, case.tokens) if what is not None else 0.0
         expected = self._expected(case, replica_id)
         prefill_ms = self.rates.prefill_ms_per_token * (case.tokens - expected)
-        best_expected = max([self._expected(case, holder) for holder in case.held], default=0.0)
+        # Those that hold equally much share one entry.
+        holders = {id(held): replica_id for replica_id, held in case.held.items()}
+        best_expected = max([self._expected(case, holder) for holder in holders.values()], default=0.0)
         ticket.estimate = RouteEstimate(
             prompt_tokens=int(case.tokens),
             cached_tokens=int(cached),
@@ -222,12 +288,17 @@ class PricedAffinity(Policy):
             forced_off=best_expected - expected >= FORCED_OFF_TOKENS,
             home=replica_id == case.home,
             told=what is not None and what.tokens is not None,
+            memory_entries=self.index_entries,
+            memory_bytes=self.index_bytes,
         )
         ticket.settled()
+        self._own_load += 1
         backlog = self._backlogs.setdefault(replica_id, Backlog())
-        answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts)
-        before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s)
-        self.rates.sent(prefill_ms, before, answering)
+        # What other gateways send is known in parts only; on average it is like what this one does.
+        gateways = self.rates.gateways
+        answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts * gateways)
+        before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s, watched=ticket.streamed)
+        self.rates.sent(prefill_ms, before * gateways, answering)
         if ticket.anchor:
             self._index.add(ticket.org, ticket.chain, replica_id, now_s)
 
@@ -241,6 +312,7 @@ class PricedAffinity(Policy):
         estimate, replica_id = ticket.estimate, ticket.replica_id
         if estimate is None or replica_id is None:
             return
+        self._own_load -= 1
         if answer is None:
             # It may never have been computed.
             depth = sum(1 for end in self._ends[: len(ticket.chain)] if end <= estimate.cached_tokens * self.rates.bytes_per_token)
@@ -256,7 +328,7 @@ class PricedAffinity(Policy):
             rates.prefill(uncached, answer.prefill_s)
         if answer.queue_s is not None and estimate.wait_ms <= 0.0:
             rates.step_wait(answer.queue_s, estimate.load)
-        if answer.decode_s is not None:
+        if answer.decode_s is not None and ticket.streamed:
             rates.decoded(answer.completion_tokens, answer.decode_s, estimate.load)
         if not ticket.anchor:
             return
