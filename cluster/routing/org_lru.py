@@ -71,6 +71,12 @@ class OrgLru(Generic[V]):
         while self._size > self.capacity:
             self._evict()
 
+    def discard(self, org: str, key: bytes) -> None:
+        """Remove one entry, if it is there."""
+        entries = self._entries.get(org)
+        if entries is not None and entries.pop(key, None) is not None:
+            self._resized(org, len(entries) + 1, len(entries))
+
     def merge(self, org: str, path: Sequence[bytes], change: Callable[[V | None], V]) -> None:
         """Replace the value of each key of a path by ``change`` of it, and make them the most recent."""
         if not path:
@@ -83,12 +89,6 @@ class OrgLru(Generic[V]):
         self._resized(org, before, len(entries))
         while self._size > self.capacity:
             self._evict()
-
-    def discard(self, org: str, key: bytes) -> None:
-        """Remove one entry, if it is there."""
-        entries = self._entries.get(org)
-        if entries is not None and entries.pop(key, None) is not None:
-            self._resized(org, len(entries) + 1, len(entries))
 
     def update_all(self, change: Callable[[V], V]) -> None:
         """Replace every value by ``change`` of it; takes time in proportion to the entries, and leaves their order."""

@@ -42,7 +42,11 @@ class PreciseIndex(PrefixIndex):
 
     def lookup(self, org: str, chain: Sequence[bytes], now_s: float) -> dict[str, Held]:
         held = self.soft.lookup(org, chain, now_s)
-        for replica_id, told in self.table.lookup(chain).items():
+        news = self.table.lookup(chain)
+        if not any(told is not None and told.tokens > 0 for told in news.values()):
+            # Nobody has any of it. It goes where it was last, so that prompts keep their places when caches are short of room.
+            return held
+        for replica_id, told in news.items():
             if told is None:
                 continue
             believed = held.get(replica_id)

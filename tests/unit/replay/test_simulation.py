@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from cluster.replay.compare import compare
 from cluster.replay.engine_profile import GPT_OSS_120B_H200
 from cluster.replay.fleet_events import Change, FleetEvent
+from cluster.replay.gateway import GatewaySettings
 from cluster.replay.plot import svg
 from cluster.replay.policies import OURS, POLICIES
 from cluster.replay.report import Report
@@ -19,6 +21,7 @@ from cluster.replay.traces import TraceError, read_trace
 from cluster.replay.workload import Workload
 from cluster.replay.workloads import WORKLOADS, generate
 
+INDEXES: tuple[Literal["soft"], Literal["precise"]] = ("soft", "precise")
 BLIND = ("least_load", "power_of_two", "round_robin", "random")
 
 
@@ -115,6 +118,39 @@ def test_gate_a_replay_is_quick() -> None:
     began_s = time.process_time()
     compare(workload, Scenario(replicas=8), POLICIES, [OURS])
     assert len(workload.requests) / (time.process_time() - began_s) >= 200
+
+
+def test_gate_gateways_that_are_told_find_more_than_those_that_believe() -> None:
+    # Less cache than the prefixes need: something is always being evicted.
+    profile = replace(GPT_OSS_120B_H200, kv_tokens=150_000)
+    hits: dict[str, int] = {}
+    for index in INDEXES:
+        scenario = Scenario(replicas=4, gateways=4, profile=profile, settings=GatewaySettings(index=index))
+        (report,) = compare(first("organizations", 1500), scenario, POLICIES, [OURS])
+        hits[index] = report.hit_tokens
+    assert hits["precise"] >= 1.1 * hits["soft"]
+
+
+def test_what_a_gateway_is_told_is_what_the_engines_have() -> None:
+    profile = replace(GPT_OSS_120B_H200, kv_tokens=100_000)
+    scenario = Scenario(replicas=3, gateways=2, profile=profile, settings=GatewaySettings(index="precise"))
+    simulation = Simulation(first("organizations", 200), scenario, POLICIES[OURS])
+    outcome = simulation.run()
+    simulation._report()
+    told, found = [], []
+    for trip in outcome.trips:
+        chain = simulation._chains.chain(trip.request)
+        for listener in simulation._listeners:
+            answers = listener.table.lookup(chain)
+            assert answers.keys() == {engine.replica_id for engine in outcome.engines}
+            for engine in outcome.engines:
+                answer = answers[engine.replica_id]
+                told.append(answer.tokens if answer is not None else 0)
+                found.append(engine.cache.matched_tokens(trip.request.blocks))
+    assert max(found) > 5000
+    interval = outcome.engines[0].profile.retention_interval_tokens
+    assert interval is not None
+    assert [pair for pair in zip(told, found, strict=True) if abs(pair[0] - pair[1]) > interval] == []
 
 
 def test_no_policy_finds_more_than_the_oracle_where_nothing_is_evicted() -> None:

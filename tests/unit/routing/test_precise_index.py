@@ -35,12 +35,22 @@ def test_what_an_engine_told_goes_before_what_was_believed() -> None:
     assert index.lookup("org", chain(4), LATER_S) == {"a": Held(2, NEWS_S, 230)}
 
 
-def test_what_was_evicted_is_not_believed_any_more() -> None:
+def test_what_was_evicted_is_not_believed_while_somebody_else_has_it() -> None:
     index = precise()
     index.add("org", chain(4), "a", 100.0)
     index.computed(chain(4), "a")
     told(index.table, "a", dict.fromkeys(chain(4), 0))
-    assert index.lookup("org", chain(4), LATER_S) == {}
+    told(index.table, "b", {chain(4)[3]: 500})
+    assert index.lookup("org", chain(4), LATER_S) == {"b": Held(4, 0.0, 500)}
+
+
+def test_what_nobody_has_any_more_goes_where_it_was_last() -> None:
+    index = precise()
+    index.add("org", chain(4), "a", 100.0)
+    index.computed(chain(4), "a")
+    told(index.table, "a", dict.fromkeys(chain(4), 0))
+    told(index.table, "b", {})
+    assert index.lookup("org", chain(4), LATER_S) == {"a": Held(4, NEWS_S)}
 
 
 def test_what_nothing_was_told_of_is_believed() -> None:
