@@ -36,6 +36,9 @@ BLOCK_BYTES = 512
 CACHE_BYTES = 16 << 20
 """About 5,300 tokens: five prompts."""
 
+TEMPLATE_TOKENS = 128
+"""Every prompt begins with the chat template's own words, which are fewer, and cached by whichever came last."""
+
 WORDS = ("quick", "order", "apples", "and", "pears", "sent", "customer", "asked", "status", "today", "with", "express")
 
 
@@ -167,8 +170,9 @@ async def test_what_the_engine_evicts_is_forgotten(served: Served) -> None:
         await served.ask(text(900, 100 + number))
     assert served.observer.counts["removed"] > removed
     told, usage = await served.ask(first)
-    assert told == Told(0, 0)
-    assert usage.cached_tokens < 128  # what every prompt of this template begins with
+    assert told is not None
+    assert told.tokens < TEMPLATE_TOKENS
+    assert usage.cached_tokens < TEMPLATE_TOKENS
     assert served.observer.blocks <= CACHE_BYTES // 1024
 
 
@@ -181,8 +185,9 @@ async def test_a_dropped_cache_is_known_to_be_empty(served: Served) -> None:
     # The engine core tells of it with its next step.
     await served.ask(text(50, 6))
     told, usage = await served.ask(prompt)
-    assert told == Told(0, 0)
-    assert usage.cached_tokens < 128
+    assert told is not None
+    assert told.tokens < TEMPLATE_TOKENS
+    assert usage.cached_tokens < TEMPLATE_TOKENS
     assert served.residency.known
 
 
