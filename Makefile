@@ -28,7 +28,7 @@ stop: ## Stop the cluster that `make run` or `ossature serve --detach` started
 test: ## Everything that gates a change: lint, types, unit, integration and end-to-end tests
 	@scripts/test.sh all
 
-test-fast: ## Lint, types and the tests that need no engine (under 2 minutes)
+test-fast: ## Lint, types and the tests that need no engine (six minutes on two cores)
 	@scripts/test.sh fast
 
 test-engine: models ## The tests that start a vLLM engine of their own
