@@ -224,6 +224,11 @@ class RelaySettings(Section):
         description="`stepped`: engine replicas dial back to the gateway and send one message per engine step with what is new for "
         "all its requests. `handle`: Ray Serve's streaming handle, coalesced; opens no port of its own.",
     )
+    calls: Literal["channel", "handle"] = Field(
+        "channel",
+        description="How the `stepped` relay sends a request to a replica that it has a channel with: over that channel, or by Ray "
+        "Serve's handle. Either way Serve counts and limits it in the replica.",
+    )
     max_buffered_bytes: int = Field(
         4 << 20,
         ge=64 << 10,
