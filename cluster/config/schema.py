@@ -44,6 +44,12 @@ class HttpSettings(Section):
         description="Longest wait for a client to take a piece of its answer, in seconds; then its generation is aborted.",
     )
     body_timeout_s: float = Field(30.0, gt=0, description="Longest wait for a request body to arrive, in seconds.")
+    keep_alive_s: float = Field(
+        15.0,
+        gt=0,
+        description="A streamed answer of which nothing was sent for so many seconds (twice that at most) gets a comment line, so "
+        "that no proxy or client takes it for dead.",
+    )
 
 
 class GrpcSettings(Section):

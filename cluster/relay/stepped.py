@@ -21,6 +21,7 @@ from cluster.relay.channel.gateway_end import ChannelServer
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.messages import Open
 from cluster.relay.channel_call import ChannelCall, OutstandingCall
+from cluster.relay.contract import Outlet
 from cluster.relay.handle_call import HandleCall
 from cluster.relay.observer import ChannelObserver
 from cluster.routing.residency.table import ResidencyTable
@@ -80,6 +81,9 @@ class SteppedStream:
             self._server.forget(self._awaited)
             self._call.done()
         return frame
+
+    def flow(self, outlet: Outlet) -> None:
+        self._awaited.inbox.flow(outlet)
 
     async def cancel(self) -> None:
         if self._done:
