@@ -20,6 +20,7 @@ from cluster.relay.channel.messages import Accepted, Open
 from cluster.relay.channel.outbox import Outbox
 from cluster.relay.channel.replica_end import ChannelUnavailable, Dialer
 from cluster.relay.contract import NoCapacity, ReplicaLost
+from cluster.relay.handle_call import HandleCall
 from cluster.relay.observer import SilentChannelObserver
 from cluster.relay.stepped import INLINE_BODY_BYTES, SteppedRelay, SteppedStream
 from cluster.routing.ticket import RouteTicket
@@ -202,5 +203,7 @@ async def test_nothing_is_kept_of_a_stream_after_its_end() -> None:
         await outbox.send(LAST)
         response.items.put_nowait(None)
         assert [frame async for frame in stream] == [LAST]
-        await eventually(lambda: stream._call.over)
+        call_of_stream = stream._call
+        assert isinstance(call_of_stream, HandleCall)
+        await eventually(lambda: call_of_stream.over)
         assert setting.relay._server.awaited == {}
