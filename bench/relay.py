@@ -3,8 +3,9 @@
     python bench/relay.py [--rounds 5] [--json FILE]
 
 A scripted engine answers 50 steps a second to all its streams, one chunk of a chat completion for each; a gateway without edges
-reads and drops them. Rows: the two relays of the cluster, and Ray Serve's streaming handle with one item a token, with and without
-Serve's throughput mode (``RAY_SERVE_THROUGHPUT_OPTIMIZED``, set for the processes of its row). All rows take turns in one Ray.
+reads and drops them. Rows: the two relays of the cluster, ``stepped`` with requests over its channel and by Ray Serve's handle; and
+Serve's streaming handle with one item a token, with and without its throughput mode (``RAY_SERVE_THROUGHPUT_OPTIMIZED``, set for
+the processes of its row). The cluster's relays have its request router, the others Serve's own. All rows take turns in one Ray.
 
 Processor time is that of all threads of a process (``/proc/PID/task/*/schedstat``) less what the process spends when idle; a window
 opens when all streams have begun and closes before the first one ends, so that the requests' own cost stays out. That is measured
@@ -30,11 +31,13 @@ os.environ |= {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_DIRECT_I
 
 import ray
 from ray import serve
+from ray.serve.config import RequestRouterConfig
 from ray.serve.handle import DeploymentHandle
 
 from cluster.config.schema import ModelSettings, RelaySettings
 from cluster.engine.contract import EngineRequest, EngineUsage, Frame, Operation, PayloadSink
 from cluster.engine.deployment import EngineReplica
+from cluster.relay.channel.calls import Calls
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.replica_end import Dialer
 from cluster.relay.channel.replies import Replies
@@ -43,6 +46,7 @@ from cluster.relay.handle import HandleRelay
 from cluster.relay.observer import SilentChannelObserver
 from cluster.relay.stepped import SteppedRelay
 from cluster.routing.ticket import RouteTicket
+from cluster.runtime.serve_gate import ServeGate
 
 STEP_S = 0.02
 WINDOW_S = 2.0
@@ -55,13 +59,14 @@ CHUNK = (
     b'"model":"gpt-oss-120b","choices":[{"index":0,"delta":{"content":" token"},"logprobs":null,"finish_reason":null}]}'
 )
 SETTINGS = RelaySettings()
+_ROUTER = RequestRouterConfig(request_router_class="cluster.inference.request_router:PrefixRouter")
 KEY = ChannelKey.of(b"the secret of the benchmark alone")
 
 
 @dataclass(frozen=True)
 class Row:
     name: str
-    #: ``stepped``, ``handle``, or ``items``: a handle that streams one item a token.
+    #: ``calls``, ``stepped``, ``handle``, or ``items``: a handle that streams one item a token.
     way: str
     throughput_mode: bool
 
@@ -71,7 +76,8 @@ class Row:
 
 
 ROWS = (
-    Row("stepped", "stepped", True),
+    Row("stepped", "calls", True),
+    Row("stepped, requests by the handle", "stepped", True),
     Row("handle", "handle", True),
     Row("Serve, an item a token, throughput mode", "items", True),
     Row("Serve, an item a token, default mode", "items", False),
@@ -129,7 +135,10 @@ class FakeEngineReplica(EngineReplica):
 
     def __init__(self) -> None:
         self._fake = FakeEngine()
+        gate = ServeGate.of_this_process()
         dialer = Dialer(serve.get_replica_context().replica_id.unique_id, KEY, SETTINGS.max_request_bytes, SETTINGS.peer_timeout_s)
+        if gate is not None:
+            dialer.calls = Calls(gate, SETTINGS.max_request_bytes)
         super().__init__(
             ModelSettings(id="m", source="org/m"),
             SETTINGS,
@@ -187,8 +196,9 @@ class FakeGateway:
 
     async def prepare(self) -> None:
         self._engine_pid = await self._engine.pid.remote()
-        if self._way == "stepped":
-            stepped = SteppedRelay({"m": self._engine}, SETTINGS, KEY, SilentChannelObserver())
+        if self._way in ("stepped", "calls"):
+            settings = SETTINGS.model_copy(update={"calls": "channel" if self._way == "calls" else "handle"})
+            stepped = SteppedRelay({"m": self._engine}, settings, KEY, SilentChannelObserver())
             await stepped.start("127.0.0.1")
             self._relay = stepped
         else:
@@ -270,7 +280,8 @@ def deploy(row: Row) -> DeploymentHandle:
         "graceful_shutdown_timeout_s": 1,
         "ray_actor_options": {"num_cpus": 0, "runtime_env": {"env_vars": mode}},
     }
-    engine = serve.deployment(FakeEngineReplica).options(name="engine", **options)
+    router = {} if row.way == "items" else {"request_router_config": _ROUTER}
+    engine = serve.deployment(FakeEngineReplica).options(name="engine", **options, **router)
     gateway = serve.deployment(FakeGateway).options(name="gateway", **options)
     return serve.run(gateway.bind(row.way, row.throughput_mode, engine.bind()), name=row.app, route_prefix=None)
 
@@ -307,6 +318,15 @@ async def measure(
     return figures
 
 
+async def run(rounds: int) -> dict[str, dict[str, list[float]]]:
+    # In throughput mode a handle lives on the loop of whoever uses it, and is shut down there.
+    serve.start(proxy_location="Disabled")
+    try:
+        return await measure({row.name: deploy(row) for row in ROWS}, rounds, lambda text: print(text, flush=True))
+    finally:
+        serve.shutdown()
+
+
 def table(medians: dict[str, dict[str, float]]) -> str:
     lines = []
     for streams in STREAMS:
@@ -339,12 +359,8 @@ def main() -> None:
 
     ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
     try:
-        serve.start(proxy_location="Disabled")
-        gateways = {row.name: deploy(row) for row in ROWS}
-        # In throughput mode a handle lives on the loop of whoever uses it.
-        figures = asyncio.run(measure(gateways, arguments.rounds, lambda text: print(text, flush=True)))
+        figures = asyncio.run(run(arguments.rounds))
     finally:
-        serve.shutdown()
         ray.shutdown()
     medians = {row: {name: statistics.median(values) for name, values in of.items()} for row, of in figures.items()}
     print(table(medians))

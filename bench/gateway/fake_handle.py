@@ -46,6 +46,7 @@ class FakeHandle:
     """One replica, which has connected by the time that the first call is made."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.deployment_name = "engine"
         self._reader, self._writer = reader, writer
         self._numbers = itertools.count()
         self._calls: dict[int, FakeResponse] = {}

@@ -1,9 +1,10 @@
-"""An engine replica's end of the relay's channel in a process of its own, called over a socket instead of a Ray Serve handle.
+"""An engine replica's end of the relay's channel in a process of its own, without Ray Serve.
 
     python -m bench.gateway.fake_replica --port PORT
 
-Calls come as length-prefixed pickles ``(number, packed call)``, ``(number, None)`` to cancel; answers go back the same way:
-``(number, item)``, then ``(number, None)``.
+Calls come over the channel. What a Ray Serve handle would carry, the first one, comes over a socket of its own: length-prefixed
+pickles ``(number, packed call)``, ``(number, None)`` to cancel; answers go back the same way: ``(number, item)``, then
+``(number, None)``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import pickle
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import uvloop
 
@@ -19,10 +22,31 @@ from bench.fakes.worker import MODEL
 from bench.gateway.fake_handle import CHANNEL_KEY, REPLICA_ID, read_message, write_message
 from cluster.config.schema import ModelSettings, RelaySettings
 from cluster.engine.deployment import EngineReplica
+from cluster.relay.channel.calls import Admission, Calls
 from cluster.relay.channel.replica_end import Dialer
 from cluster.relay.channel.replies import Replies
+from cluster.relay.channel.reply import Reply
+from cluster.routing.ticket import ArrivedTicket
 
 _CONNECT_S = 60.0
+
+
+class FakeGate:
+    """Lets everybody in. Implements :class:`~cluster.relay.channel.calls.Gate`."""
+
+    def __init__(self, replica: EngineReplica) -> None:
+        self._replica = replica
+        self._ongoing = 0
+
+    async def enter(self, reply: Reply, ticket: ArrivedTicket) -> AsyncGenerator[Admission, None]:
+        self._ongoing += 1
+        try:
+            yield Admission(accepted=True, ongoing=self._ongoing)
+            async with aclosing(self._replica.reply(reply, ticket)) as nothing:
+                async for _ in nothing:
+                    pass
+        finally:
+            self._ongoing -= 1
 
 
 async def run(port: int) -> None:
@@ -34,6 +58,7 @@ async def run(port: int) -> None:
         engine=FakeEngine(MODEL),
         replies=Replies(dialer, settings.max_request_bytes),
     )
+    dialer.calls = Calls(FakeGate(replica), settings.max_request_bytes)
     await replica.start()
     reader, writer = await _connected(port)
     calls: dict[int, asyncio.Task[None]] = {}

@@ -19,7 +19,8 @@ import uvicorn
 import uvloop
 
 from bench.fakes.worker import MODEL
-from bench.gateway.fake_handle import CHANNEL_KEY, FakeHandle
+from bench.gateway.fake_handle import CHANNEL_KEY, REPLICA_ID, FakeHandle
+from bench.gateway.fake_router import FakeRouter
 from cluster.admission.concurrency import ConcurrencyLimit
 from cluster.config.schema import ClusterConfig, LoggingSettings, ModelSettings
 from cluster.edges.http.app import build_app
@@ -31,6 +32,7 @@ from cluster.inference.prefix_planner import PrefixPlanner
 from cluster.inference.recorder import ClusterRecorder
 from cluster.prompt_cache.salt import SaltDeriver
 from cluster.relay.stepped import SteppedRelay
+from cluster.routing.policies.by_name import PolicyOptions
 from cluster.store import schema
 from cluster.store.database import Database
 from cluster.store.ledger import UsageLedger
@@ -61,6 +63,10 @@ async def run(options: argparse.Namespace) -> None:
     await authenticator.start()
     metrics = GatewayMetrics([MODEL])
     handle = await FakeHandle.listen(options.replica_port)
+    options_of_policy = PolicyOptions(
+        config.routing.load_factor, config.routing.index_entries, config.routing.block_bytes, config.routing.recompute_weight
+    )
+    FakeRouter(REPLICA_ID, options_of_policy).publish(handle.deployment_name)
     relay = SteppedRelay({MODEL: handle}, config.relay, CHANNEL_KEY, RelayMetrics())  # type: ignore[dict-item]
     await relay.start("127.0.0.1")
     inference = ClusterInference(

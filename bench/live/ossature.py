@@ -15,7 +15,7 @@ from typing import Any
 from bench.fakes.worker import MODEL
 from bench.live.stack import BACKGROUND, CORE, FRONT_END, ROUTER, Fleet, Running
 from bench.load import Target
-from bench.programs import FOLDER, Program, free_ports
+from bench.programs import FOLDER, Program, Unavailable, answers, free_ports
 from cluster.config.schema import RelaySettings
 
 _START_TIMEOUT_S = 300.0
@@ -35,6 +35,11 @@ def classify(title: str) -> str:
     if title.startswith("ray::ServeReplica:ossature:gateway") or Path(title.split(" ", 1)[0]).name == "haproxy":
         return ROUTER
     return BACKGROUND
+
+
+def classify_direct(title: str) -> str:
+    """The same where clients talk to the gateway itself."""
+    return BACKGROUND if Path(title.split(" ", 1)[0]).name == "haproxy" else classify(title)
 
 
 class Cluster(Program):
@@ -58,14 +63,22 @@ class Cluster(Program):
         path.write_text(json.dumps(config))
         program = "bench.live.ossature_server" if fake else "cluster.cli"
         command = [sys.executable, "-m", program] + ([] if fake else ["serve"]) + ["--config", str(path)]
-        super().__init__(name, command, ray_port_ranges(name))
+        ports = ray_port_ranges(name)
+        super().__init__(name, command, ports)
         endpoints = folder / "data" / "endpoints.json"
         self.wait_until(endpoints.exists, timeout_s)
         self.endpoints = json.loads(endpoints.read_text())
+        # The first port of the range: only gateways open one, and there is one.
+        self._gateway = f"http://127.0.0.1:{ports['RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT']}"
 
-    def running(self, model: str) -> Running:
-        target = Target(self.endpoints["http"], {"authorization": f"Bearer {self.endpoints['api_key']}"})
-        return Running(target, model, importlib.metadata.version("ossature"), [(self, classify)], own=self)
+    def running(self, model: str, *, direct: bool = False) -> Running:
+        """``direct``: without HAProxy, to the gateway's own port. Raises ``Unavailable`` if the gateway has another one."""
+        if direct and not answers(f"{self._gateway}/healthz"):
+            raise Unavailable(f"no gateway answers at {self._gateway}")
+        url = self._gateway if direct else self.endpoints["http"]
+        target = Target(url, {"authorization": f"Bearer {self.endpoints['api_key']}"})
+        sorts = classify_direct if direct else classify
+        return Running(target, model, importlib.metadata.version("ossature"), [(self, sorts)], own=self)
 
     def stop(self, grace_s: float = _STOP_GRACE_S) -> None:
         super().stop(grace_s)
@@ -87,15 +100,18 @@ class FakeEngines:
     """The cluster with as many fake engines as there are workers: tenancy, accounting and metrics as always."""
 
     relay: str = DEFAULT_RELAY
+    direct: bool = False
     peer: bool = False
 
     @property
     def name(self) -> str:
+        if self.direct:
+            return "ossature-gateway"
         return "ossature" if self.relay == DEFAULT_RELAY else f"ossature-{self.relay}"
 
     @property
     def title(self) -> str:
-        return f"Ossature ({self.relay})"
+        return "Ossature, gateway alone" if self.direct else f"Ossature ({self.relay})"
 
     def start(self, fleet: Fleet) -> Running:
         model = {
@@ -107,7 +123,10 @@ class FakeEngines:
         }
         settings = {"ray": {"num_cpus": 2}, "relay": {RELAY_SETTING: self.relay}, "models": [model]}
         cluster = Cluster(self.name, settings, fake=True)
-        return cluster.running(MODEL)
+        return cluster.running(MODEL, direct=self.direct)
 
 
-OSSATURE = tuple(FakeEngines(relay) for relay in sorted(RELAYS, key=lambda kind: kind != DEFAULT_RELAY))
+OSSATURE = (
+    *(FakeEngines(relay) for relay in sorted(RELAYS, key=lambda kind: kind != DEFAULT_RELAY)),
+    FakeEngines(direct=True),
+)

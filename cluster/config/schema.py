@@ -44,6 +44,12 @@ class HttpSettings(Section):
         description="Longest wait for a client to take a piece of its answer, in seconds; then its generation is aborted.",
     )
     body_timeout_s: float = Field(30.0, gt=0, description="Longest wait for a request body to arrive, in seconds.")
+    keep_alive_s: float = Field(
+        15.0,
+        gt=0,
+        description="A streamed answer of which nothing was sent for so many seconds (twice that at most) gets a comment line, so "
+        "that no proxy or client takes it for dead.",
+    )
 
 
 class GrpcSettings(Section):
@@ -223,6 +229,11 @@ class RelaySettings(Section):
         "stepped",
         description="`stepped`: engine replicas dial back to the gateway and send one message per engine step with what is new for "
         "all its requests. `handle`: Ray Serve's streaming handle, coalesced; opens no port of its own.",
+    )
+    calls: Literal["channel", "handle"] = Field(
+        "channel",
+        description="How the `stepped` relay sends a request to a replica that it has a channel with: over that channel, or by Ray "
+        "Serve's handle. Either way Serve counts and limits it in the replica.",
     )
     max_buffered_bytes: int = Field(
         4 << 20,

@@ -22,10 +22,13 @@ from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
 from cluster.engine.residency import Residency
 from cluster.relay.channel.replies import Replies
+from cluster.relay.channel.reply import Reply
 from cluster.routing.pending import ONGOING, PendingPrompts
 from cluster.routing.ticket import ArrivedTicket
 
 logger = logging.getLogger("ossature.engine.replica")
+
+_NOTHING: tuple[None, ...] = ()
 
 
 class EngineReplica:
@@ -128,6 +131,12 @@ class EngineReplica:
         async with aclosing(self._replies.answer(call, partial(self._observed, ticket=ticket))) as items:
             async for item in items:
                 yield item
+
+    async def reply(self, reply: Reply, ticket: ArrivedTicket) -> AsyncGenerator[None, None]:
+        """Answer a request that came over a channel. Yields nothing, and lasts as long as the answer; else as :meth:`open`."""
+        await reply.run(partial(self._observed, ticket=ticket))
+        for item in _NOTHING:
+            yield item
 
     async def _observed(
         self, request: EngineRequest, sink: PayloadSink | None = None, *, ticket: ArrivedTicket | None

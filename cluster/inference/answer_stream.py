@@ -15,7 +15,7 @@ from cluster.inference.deadline import Deadline
 from cluster.inference.faults import error_of
 from cluster.inference.usage import Usage
 from cluster.prompt_cache.rules import shown_cached_tokens
-from cluster.relay.contract import ReplicaLost
+from cluster.relay.contract import Outlet, ReplicaLost
 
 _CHUNK_OBJECT = {Operation.CHAT: b"chat.completion.chunk", Operation.COMPLETION: b"text_completion"}
 
@@ -118,6 +118,9 @@ class AnswerStream:
             # A defect. Booked here, since all that the edge does next is to close the stream, as it does for a client that left.
             await self._fail(error)
             raise
+
+    def flow(self, outlet: Outlet) -> None:
+        self._opened.stream.flow(outlet)
 
     async def aclose(self) -> None:
         if self._release is None:

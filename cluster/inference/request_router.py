@@ -15,6 +15,7 @@ from typing import Any
 
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
+from cluster.relay import call_router
 from cluster.relay import replicas as replica_view
 from cluster.relay import residency as residency_view
 from cluster.routing.fleet import Fleet
@@ -68,8 +69,10 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         self._fleet = Fleet(slow_start_s)
         self._running: dict[str, RunningReplica] = {}
         self._stats: dict[str, Mapping[str, Any]] = {}  # as last seen, by replica: a report is news once
-        # Serve may run its routers on a thread of their own; feedback comes from the gateway's.
+        # Serve may run its routers on a thread of their own; feedback and calls over channels come from the gateway's.
         self._lock = Lock()
+        # Through its module, as the view of replicas below.
+        call_router.PROCESS_ROUTERS[self._deployment_id.name] = self
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
         """Serve's broadcast of running replicas: all of them, each time something about one changes."""
@@ -111,47 +114,83 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:
         """One replica per rank, since within a rank Serve takes the shortest queue whatever the order."""
-        started_s = time.perf_counter()
         ticket = RouteTicket()
         if pending_request is not None:
             # Without it Serve asks again at once, for as long as all replicas are full.
             pending_request.routing_context.should_backoff = True
             ticket = _ticket_of(pending_request) or ticket
+        running = self._running
+        if len(candidate_replicas) != len(running):
+            running = {replica.replica_id.unique_id: replica for replica in candidate_replicas}
+        return [[running[seat.replica_id]] for seat in self._decide(ticket, running)]
 
+    def _decide(self, ticket: RouteTicket, running: Mapping[str, RunningReplica]) -> list[Candidate]:
+        started_s = time.perf_counter()
         now_s = self.clock()
         with self._lock:
-            running = self._running
             seats: Sequence[Candidate] = self._fleet.refresh(now_s)
-            if len(candidate_replicas) != len(seats):
-                running = {replica.replica_id.unique_id: replica for replica in candidate_replicas}
+            if len(running) != len(seats):
                 seats = [seat for seat in seats if seat.replica_id in running]
             order = self._policy.choose(ticket, seats, now_s)
-        ranks = [[running[seat.replica_id]] for seat in order]
         ticket.decision_s += time.perf_counter() - started_s
-        return ranks
+        return order
 
     def on_new_queue_len_info(self, replica_id: ReplicaID, num_ongoing_requests: int) -> None:
         """A replica that accepted or refused a request of ours told how many it has."""
         super().on_new_queue_len_info(replica_id, num_ongoing_requests)
-        self._fleet.reported(replica_id.unique_id, num_ongoing_requests, self.clock())
+        self._counted(replica_id.unique_id, num_ongoing_requests)
 
     def on_send_request(self, replica_id: ReplicaID) -> None:
         """A request is on its way to a replica."""
         super().on_send_request(replica_id)
-        self._fleet.sent(replica_id.unique_id)
+        self.sent(replica_id.unique_id)
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: ReplicaID, result: Any) -> None:
         """A replica has accepted the request. Its end may have been reported already, so nothing is counted here."""
         ticket = _ticket_of(pending_request)
-        if ticket is not None and not ticket.ended:  # a cancelled call may be accepted all the same
-            ticket.routed_to(replica_id.unique_id)
-            with self._lock:
-                self._policy.routed(ticket, replica_id.unique_id, self.clock())
-            ticket.feedback = self
+        if ticket is not None:
+            self._routed(ticket, replica_id.unique_id)
 
     def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
         """A request has ended, was refused, or could not be sent."""
-        self._fleet.ended(replica_id.unique_id)
+        self.ended(replica_id.unique_id)
+
+    def _routed(self, ticket: RouteTicket, replica_id: str) -> None:
+        if ticket.ended:
+            return  # a cancelled call may be accepted all the same
+        ticket.routed_to(replica_id)
+        with self._lock:
+            self._policy.routed(ticket, replica_id, self.clock())
+        ticket.feedback = self
+
+    def _counted(self, replica_id: str, ongoing: int) -> None:
+        with self._lock:
+            self._fleet.reported(replica_id, ongoing, self.clock())
+
+    # CallRouter
+    def order(self, ticket: RouteTicket) -> list[str]:
+        if self.num_pending_requests > 0:
+            return []
+        running = self._running
+        # A count that is a moment old does no harm: the replica keeps its limit itself.
+        return [
+            seat.replica_id for seat in self._decide(ticket, running) if seat.load < running[seat.replica_id].max_ongoing_requests
+        ]
+
+    def sent(self, replica_id: str) -> None:
+        with self._lock:
+            self._fleet.sent(replica_id)
+
+    def taken(self, ticket: RouteTicket, replica_id: str, ongoing: int) -> None:
+        self._counted(replica_id, ongoing)
+        self._routed(ticket, replica_id)
+
+    def declined(self, replica_id: str, ongoing: int) -> None:
+        self._counted(replica_id, ongoing)
+
+    def ended(self, replica_id: str) -> None:
+        with self._lock:
+            self._fleet.ended(replica_id)
 
     # Feedback
     def first_token(self, ticket: RouteTicket) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from cluster.identity.principal import Principal
 from cluster.inference.requests import GenerationRequest
 from cluster.inference.usage import Usage
+from cluster.relay.contract import Outlet
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ class CompletionStream(Protocol):
         """Batches of finished chunk objects (JSON, unframed), as soon as they exist, the usage chunk last where it was asked for.
 
         Raises :class:`~cluster.errors.OssatureError` when the answer can't be finished.
+        """
+        ...
+
+    def flow(self, outlet: Outlet) -> None:
+        """Let later chunk objects go to ``outlet`` the moment they come; what it doesn't take, and the last ones, are iterated.
+
+        To be called between two batches. An answer that can't do so goes on to be iterated for all of them.
         """
         ...
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from cluster.engine.contract import EngineRequest, Frame
 from cluster.routing.ticket import RouteTicket
+
+#: Takes payloads in the very turn in which they come. ``False``: it took nothing, and they are to be kept for the iteration.
+#: It does not raise.
+Outlet = Callable[[list[bytes]], bool]
 
 
 class ReplicaLost(Exception):
@@ -26,6 +30,13 @@ class EngineStream(Protocol):
         Raises :class:`ReplicaLost` or :class:`NoCapacity`. For a consumer that does not read, ``relay.max_buffered_bytes`` may wait
         on the way (over a handle, what Ray Serve and HTTP/2 hold on top of that); what its engine goes on to generate waits
         there, merged, and is bounded by the answer's length and the request's deadline.
+        """
+        ...
+
+    def flow(self, outlet: Outlet) -> None:
+        """Let payloads of later frames go to ``outlet`` as they come; what it doesn't take, and the last frame, are iterated.
+
+        To be called between two frames. A permission: a relay whose frames are pulled goes on to be iterated for all of them.
         """
         ...
 

@@ -16,7 +16,7 @@ from ray.serve.handle import DeploymentHandle
 
 from cluster.engine.contract import EngineRequest, Frame
 from cluster.relay import serve_call
-from cluster.relay.contract import ReplicaLost
+from cluster.relay.contract import Outlet, ReplicaLost
 from cluster.routing.ticket import RouteTicket
 
 
@@ -45,6 +45,9 @@ class HandleStream:
         if not self._ended:
             self._ended = True
             raise ReplicaLost("the engine replica ended the stream without a last frame")
+
+    def flow(self, outlet: Outlet) -> None:
+        """Frames are pulled here, one by one."""
 
     async def cancel(self) -> None:
         if not self._ended:

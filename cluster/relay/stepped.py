@@ -1,11 +1,9 @@
 """The relay whose tokens take a channel of their own, one message per engine step and gateway.
 
-The handle call to the chosen replica stays outstanding for the request's life: to Ray Serve it is an ongoing request. The replica
-dials back to this gateway and sends, at the end of each event-loop turn, what is new for all of this gateway's streams in one
-message. See ``channel/messages.py`` for what is said there and ``channel/inbox.py`` for the life of a stream.
-
-The call streams one item, which says who answers. A unary call would not do: Serve learns only with its answer that it was
-accepted, and sends it to a second replica by itself when the first one dies, whatever that had streamed already.
+A replica dials back to the gateway that calls it and sends, at the end of each event-loop turn, what is new for all of this
+gateway's streams in one message. See ``channel/messages.py`` for what is said there and ``channel/inbox.py`` for the life of a
+stream. The first call to a replica goes by Ray Serve's handle (``handle_call.py``), later ones over the channel
+(``channel_call.py``). Either way it is an ongoing request of the replica to Serve, for as long as it lasts.
 """
 
 from __future__ import annotations
@@ -18,44 +16,51 @@ from ray.serve.handle import DeploymentHandle
 
 from cluster.config.schema import RelaySettings
 from cluster.engine.contract import EngineRequest, Frame
-from cluster.relay import serve_call
+from cluster.relay import call_router
 from cluster.relay.channel.gateway_end import ChannelServer
 from cluster.relay.channel.handshake import ChannelKey
-from cluster.relay.channel.messages import Accepted, Open
-from cluster.relay.contract import ReplicaLost
+from cluster.relay.channel.messages import Open
+from cluster.relay.channel_call import ChannelCall, OutstandingCall
+from cluster.relay.contract import Outlet
+from cluster.relay.handle_call import HandleCall
 from cluster.relay.observer import ChannelObserver
 from cluster.routing.residency.table import ResidencyTable
 from cluster.routing.ticket import RouteTicket
 
-#: Larger bodies take the channel: a handle call is serialized twice and may have 4 MiB.
+#: Larger bodies are fetched over the channel in pieces: a handle call is serialized twice and may have 4 MiB, and on the channel
+#: other streams' messages should not wait behind one body.
 INLINE_BODY_BYTES = 64 << 10
-#: How long the channel may be behind the end of the call, which takes another way.
-_END_GRACE_S = 5.0
-
-_encoder = msgspec.msgpack.Encoder()
-_accepted_decoder = msgspec.msgpack.Decoder(Accepted)
 
 
 class SteppedStream:
-    """One outstanding call and the stream that belongs to it."""
+    """One stream on the channels of this gateway, and the call that its request was carried by."""
 
     def __init__(
-        self, server: ChannelServer, handle: DeploymentHandle, request: EngineRequest, ticket: RouteTicket, window_bytes: int
+        self,
+        server: ChannelServer,
+        handle: DeploymentHandle,
+        router: call_router.CallRouter | None,
+        request: EngineRequest,
+        ticket: RouteTicket,
+        window_bytes: int,
     ) -> None:
-        self._request_id = request.request_id
-        self._server = server
+        """``router``: for calls over channels; without one the handle carries the call."""
         large = len(request.body) > INLINE_BODY_BYTES
-        self._awaited = server.expect(window_bytes, request.body if large else b"")
-        call = Open(
-            gateway=server.address,
-            stream=self._awaited.stream,
-            window_bytes=window_bytes,
-            request=msgspec.structs.replace(request, body=b"") if large else request,
-            body_bytes=len(request.body) if large else 0,
-        )
-        self._response = serve_call.start(handle.remote, _encoder.encode(call), ticket=ticket)
-        self._call = asyncio.create_task(self._follow())
-        self._grace: asyncio.TimerHandle | None = None
+        self._server = server
+        self._awaited = awaited = server.expect(window_bytes, request.body if large else b"")
+        body_bytes = len(request.body) if large else 0
+        carried = msgspec.structs.replace(request, body=b"") if large else request
+
+        def by_handle() -> HandleCall:
+            return HandleCall(
+                server, awaited, handle, Open(server.address, awaited.stream, window_bytes, carried, body_bytes), ticket
+            )
+
+        self._call: OutstandingCall
+        if router is None:
+            self._call = by_handle()
+        else:
+            self._call = ChannelCall(server, awaited, carried, body_bytes, window_bytes, ticket, router, by_handle)
         self._done = False
 
     def __aiter__(self) -> AsyncIterator[Frame]:
@@ -73,40 +78,19 @@ class SteppedStream:
             raise
         if frame.last:
             self._done = True
-            self._release()
+            self._server.forget(self._awaited)
+            self._call.done()
         return frame
+
+    def flow(self, outlet: Outlet) -> None:
+        self._awaited.inbox.flow(outlet)
 
     async def cancel(self) -> None:
         if self._done:
             return
         self._done = True
-        self._release()
-        serve_call.cancel(self._response)
-        self._call.cancel()
-
-    def _release(self) -> None:
         self._server.forget(self._awaited)
-        if self._grace is not None:
-            self._grace.cancel()
-
-    async def _follow(self) -> None:
-        """The call's way: accepted by a replica, outstanding, over."""
-        inbox = self._awaited.inbox
-        accepted = False
-        try:
-            async for item in self._response:
-                self._server.accepted(self._awaited, _accepted_decoder.decode(item))
-                accepted = True
-            failure: Exception = ReplicaLost("the engine replica ended the call without a last frame")
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the reader of the stream is told
-            if self._done:
-                return
-            failure = serve_call.translated(error, self._request_id)
-        if not accepted:
-            inbox.fail(failure)
-        elif not inbox.over:
-            # What the replica has sent before may be on its way still; if the channel is dead it says so itself, and at once.
-            self._grace = asyncio.get_running_loop().call_later(_END_GRACE_S, inbox.fail, failure)
+        self._call.cancel()
 
 
 class SteppedRelay:
@@ -123,6 +107,8 @@ class SteppedRelay:
         """``handles``: one deployment handle for each model id. ``residency``: see :class:`ChannelServer`."""
         # With the method named already: naming it makes a new handle each time.
         self._handles = {model: handle.options(stream=True, method_name="open") for model, handle in handles.items()}
+        self._deployments = {model: handle.deployment_name for model, handle in handles.items()}
+        self._calls_over_channels = settings.calls == "channel"
         self._window_bytes = settings.max_buffered_bytes
         self._server = ChannelServer(key, settings.max_request_bytes, settings.peer_timeout_s, observer, residency)
 
@@ -131,7 +117,9 @@ class SteppedRelay:
         await self._server.start(host)
 
     def open(self, model: str, request: EngineRequest, ticket: RouteTicket) -> SteppedStream:
-        return SteppedStream(self._server, self._handles[model], request, ticket, self._window_bytes)
+        # Through its module, which is the process's: Serve may have pickled by value the class that publishes there.
+        router = call_router.PROCESS_ROUTERS.get(self._deployments[model]) if self._calls_over_channels else None
+        return SteppedStream(self._server, self._handles[model], router, request, ticket, self._window_bytes)
 
     async def close(self) -> None:
         """Close every channel; their streams are lost. Idempotent."""

@@ -131,12 +131,16 @@ class RouteTicket:
         depths.update(range(len(chain), known, -max(1, -(-(len(chain) - known) // NEW_MARKS))))
         return tuple([chain[depth - 1] for depth in sorted(depths)])
 
-    def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int, tuple[bytes, ...], int]]:
-        """Pickle what a replica has a use for. The rest is the gateway's business, and the chain can be kilobytes."""
+    def arriving(self) -> ArrivedTicket:
+        """What a replica has a use for. The rest is the gateway's business, and the chain can be kilobytes."""
         # Of a prompt that nobody sees the end of, nobody could say how long it counts.
         uncached = self.uncached_tokens if self.streamed else 0
-        chain = self.chain if self.tell_chain else ()
-        return ArrivedTicket, (self.marks if self.anchor else (), uncached, chain, self.prompt_bytes)
+        return ArrivedTicket(self.marks if self.anchor else (), uncached, self.chain if self.tell_chain else (), self.prompt_bytes)
+
+    def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int, tuple[bytes, ...], int]]:
+        """Pickled, it arrives as what :meth:`arriving` gives."""
+        arriving = self.arriving()
+        return ArrivedTicket, (arriving.marks, arriving.uncached_tokens, arriving.chain, arriving.prompt_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ def ray_environment(config: ClusterConfig) -> dict[str, str]:
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50",
         # Room for a body of the largest size in its gRPC form; whatever is larger is refused before it is read.
         "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(config.http.max_body_bytes + _GRPC_OVERHEAD_BYTES),
+        # Requests come to a replica by other ways than handles, which would not count those for autoscaling.
+        "RAY_SERVE_COLLECT_AUTOSCALING_METRICS_ON_HANDLE": "0",
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(_HTTP2_STREAMS),
         # Ray gives its workers the lowest priority but four; an engine would wait behind any other process of the host.
         "RAY_worker_niceness": "0",

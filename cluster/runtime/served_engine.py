@@ -14,11 +14,13 @@ from cluster.config.schema import LoggingSettings, ModelSettings, RelaySettings,
 from cluster.engine.deployment import EngineReplica
 from cluster.engine.isolation_watch import IsolationWatch
 from cluster.engine.residency import Residency
+from cluster.relay.channel.calls import Calls
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.replica_end import Dialer
 from cluster.relay.channel.replies import Replies
 from cluster.relay.channel.residency_pump import ResidencyPump
 from cluster.runtime import supervisor
+from cluster.runtime.serve_gate import ServeGate
 from cluster.telemetry import logs
 from cluster.telemetry.metrics import EngineMetrics
 from cluster.telemetry.residency_metrics import ResidencyMetrics
@@ -95,6 +97,9 @@ class ServedEngine(EngineReplica):
         if channel_key is not None:
             dialer = Dialer(replica_id, channel_key, relay.max_request_bytes, relay.peer_timeout_s)
             replies = Replies(dialer, relay.max_request_bytes)
+            gate = ServeGate.of_this_process()
+            if gate is not None:
+                dialer.calls = Calls(gate, relay.max_request_bytes)
         if routing.index == "precise" and dialer is not None:
             residency = Residency(model.id, routing.block_bytes, routing.index_entries, ResidencyMetrics([model.id]))
             self._pump = ResidencyPump(residency, dialer, routing.report_period_s)

@@ -12,6 +12,7 @@ from cluster.identity.principal import Principal
 from cluster.inference.requests import GenerationRequest
 from cluster.inference.service import Call, Completion, CompletionStream, ModelCard
 from cluster.inference.usage import Usage
+from cluster.relay.contract import Outlet
 
 USAGE = Usage(prompt_tokens=2000, completion_tokens=7, cached_tokens=1920, reasoning_tokens=3)
 ROUTE = "home replica-1"
@@ -42,7 +43,10 @@ def chat_body(content: str | None = "Hello.", **message: object) -> bytes:
 
 @dataclass
 class FakeStream:
-    """Gives ``batches``, waiting ``pause_s`` before each, then raises ``error``, hangs or ends. ``repeat`` starts over for ever."""
+    """Gives ``batches``, waiting ``pause_s`` before each, then raises ``error``, hangs or ends. ``repeat`` starts over for ever.
+
+    ``flows``: an edge that offers an outlet gets them there.
+    """
 
     batches: list[list[bytes]]
     error: Exception | None = None
@@ -51,7 +55,10 @@ class FakeStream:
     pause_s: float = 0.0
     request_id: str = "chatcmpl-1"
     route: str = ROUTE
+    flows: bool = True
     given: int = 0
+    flowed: int = 0
+    outlet: Outlet | None = None
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __aiter__(self) -> AsyncIterator[list[bytes]]:
@@ -59,13 +66,19 @@ class FakeStream:
             for batch in self.batches:
                 await asyncio.sleep(self.pause_s)
                 self.given += 1
-                yield batch
+                if self.outlet is not None and self.outlet(batch):
+                    self.flowed += 1
+                else:
+                    yield batch
             if not self.repeat:
                 break
         if self.hangs:
             await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
+
+    def flow(self, outlet: Outlet) -> None:
+        self.outlet = outlet if self.flows else None
 
     @property
     def usage(self) -> Usage | None:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
-from cluster.edges.http.promptness import within
+from cluster.edges.http.promptness import Begun, begun, within
 from cluster.errors import OssatureError, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from cluster.identity.principal import Principal
 
@@ -35,7 +35,8 @@ class Exchange:
     """Made per request.
 
     ``principal`` is set once the caller is known, ``accounted`` once the inside has taken over and counts what happens,
-    ``explain`` if an admin asked for reasons, ``started`` with the first byte of an answer, ``finished`` with its last.
+    ``explain`` if an admin asked for reasons, ``started`` with the first byte of an answer, ``finished`` with its last. ``pieces``
+    counts what was written of it.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, write_timeout_s: float = 60.0) -> None:
@@ -51,6 +52,9 @@ class Exchange:
         self.receive = receive
         self._send = send
         self._write_timeout_s = write_timeout_s
+        self._writing = False
+        self._unwritten: Begun | None = None
+        self.pieces = 0
         self._began = time.monotonic()
         self._headers: Mapping[bytes, bytes] = dict(reversed(scope["headers"]))
         self._body_read = False
@@ -143,11 +147,32 @@ class Exchange:
         await self._transmit({"type": "http.response.body", "body": body, "more_body": not last})
         self.finished = self.finished or last
 
-    async def _transmit(self, message: Message) -> None:
+    def write_through(self, body: bytes) -> bool:
+        """Write a piece of the body now, without waiting. ``False``, and nothing written, while the client takes nothing.
+
+        ``False`` as well when writing fails: :meth:`send_body` will then fail in the same way, and raise.
+        """
+        if self._writing or self._unwritten is not None:
+            return False
+        self.pieces += 1
         try:
+            self._unwritten = begun(self._send({"type": "http.response.body", "body": body, "more_body": True}))
+        except Exception:  # noqa: BLE001 - not the business of whoever gives away a token
+            return False
+        return True
+
+    async def _transmit(self, message: Message) -> None:
+        self._writing = True
+        self.pieces += 1
+        try:
+            if self._unwritten is not None:
+                unwritten, self._unwritten = self._unwritten, None
+                await within(self._write_timeout_s, unwritten)
             await within(self._write_timeout_s, self._send(message))
         except (OSError, TimeoutError):
             raise ClientGone from None
+        finally:
+            self._writing = False
 
     def _standard_headers(self) -> list[Header]:
         headers = [

@@ -46,7 +46,7 @@ class Generation:
     async def _stream(self, exchange: Exchange, request: GenerationRequest, call: Call) -> None:
         stream = await self._inference.stream(exchange.caller, request, call)
         try:
-            await send_stream(exchange, stream, _route(stream.route))
+            await send_stream(exchange, stream, _route(stream.route), self._settings.keep_alive_s)
         finally:
             await stream.aclose()
 

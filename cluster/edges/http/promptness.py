@@ -1,4 +1,4 @@
-"""A time limit that costs nothing where there is nothing to wait for."""
+"""Work that ends without having waited for anything, as writing to a socket with room does, costs no task and no timer."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ from typing import Any
 async def within(timeout_s: float, awaitable: Awaitable[None]) -> None:
     """Await it for at most ``timeout_s`` seconds. Raises ``TimeoutError``.
 
-    It is begun without a timer: what ends without having waited for anything, as writing to a socket with room does, gets none.
+    What ends without waiting gets no timer.
     """
+    rest = begun(awaitable)
+    if rest is not None:
+        async with asyncio.timeout(timeout_s):
+            await rest
+
+
+def begun(awaitable: Awaitable[None]) -> Begun | None:
+    """Run it up to the first thing that it waits for, now and in no task: its rest, or ``None`` if it is done."""
     steps = awaitable.__await__()
     try:
         awaited = next(steps)
     except StopIteration:
-        return
-    async with asyncio.timeout(timeout_s):
-        await _Begun(steps, awaited)
+        return None
+    return Begun(steps, awaited)
 
 
-class _Begun:
+class Begun:
     """The rest of an awaitable that has been taken to the first thing that it waits for."""
 
     def __init__(self, steps: Generator[Any, Any, None], awaited: object) -> None:

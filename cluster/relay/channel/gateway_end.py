@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import msgspec
 
@@ -16,9 +17,12 @@ from cluster.relay.channel.inbox import Inbox
 from cluster.relay.channel.messages import (
     Accepted,
     Body,
+    Call,
+    Calls,
     Cancel,
     Challenge,
     Credit,
+    Declined,
     Delta,
     Fetch,
     Follow,
@@ -28,6 +32,7 @@ from cluster.relay.channel.messages import (
     Refused,
     Resident,
     Step,
+    Taken,
 )
 from cluster.relay.contract import ReplicaLost
 from cluster.relay.observer import ChannelObserver
@@ -44,14 +49,26 @@ _BODY_CHUNK_BYTES = 256 << 10
 _REPORT_INTERVAL_S = 1.0
 
 
+class PlacedCall(Protocol):
+    """Who has sent a request over a channel and waits for the replica's word."""
+
+    def taken(self, ongoing: int) -> None: ...
+
+    def declined(self, ongoing: int) -> None: ...
+
+
 @dataclass(slots=True, eq=False)
 class Awaited:
-    """A stream that this gateway waits for. ``channel``: where it comes from, once that is known."""
+    """A stream that this gateway waits for. ``channel``: where it comes from, once that is known.
+
+    ``call``: of a request that went over the channel, until the replica has said whether it takes it.
+    """
 
     stream: int
     inbox: Inbox
     body: bytes
     channel: GatewayChannel | None = None
+    call: PlacedCall | None = None
 
 
 class ChannelServer:
@@ -135,6 +152,16 @@ class ChannelServer:
             awaited.channel = channel
             awaited.inbox.accept()
 
+    def channel_for_calls(self, replica_id: str) -> GatewayChannel | None:
+        """The channel of a replica that takes requests over it, if there is one."""
+        channel = self._channels.get(replica_id)
+        return channel if channel is not None and channel.takes_calls else None
+
+    def place(self, awaited: Awaited, channel: GatewayChannel, call: Call, placed: PlacedCall) -> None:
+        """Send the request of ``awaited`` over ``channel``; ``placed`` gets to know whether it is taken."""
+        awaited.channel, awaited.call = channel, placed
+        channel.send(call)
+
     def forget(self, awaited: Awaited) -> None:
         """Nobody waits for the stream any more; what is left of its work is aborted. Idempotent."""
         if self.awaited.pop(awaited.stream, None) is not None and awaited.channel is not None and not awaited.inbox.ended:
@@ -205,6 +232,7 @@ class GatewayChannel(Connection[FromReplica]):
         self._bodies: set[asyncio.Task[None]] = set()
         self.replica_id = ""
         self.replica_life = b""
+        self.takes_calls = False
         self.peer: object = None
 
     def _on_connected(self) -> None:
@@ -224,8 +252,12 @@ class GatewayChannel(Connection[FromReplica]):
             if type(message) is not Hello:
                 raise ProtocolViolation("something before any proof")
             self._admit(message)
+        elif type(message) is Taken or type(message) is Declined:
+            self._decided(message)
         elif type(message) is Fetch:
             self._send_body(message.stream)
+        elif type(message) is Calls:
+            self.takes_calls = True
         elif type(message) is Resident:
             self._learn(message.report)
         elif type(message) is Hello:
@@ -253,6 +285,18 @@ class GatewayChannel(Connection[FromReplica]):
             raise ProtocolViolation(str(error)) from None
         if missing is not None:
             self.send(Follow(missing))
+
+    def _decided(self, message: Taken | Declined) -> None:
+        awaited = self._mine(message.stream)
+        if awaited is None or awaited.call is None:
+            return  # given up meanwhile
+        call, awaited.call = awaited.call, None
+        if type(message) is Taken:
+            call.taken(message.ongoing)
+            awaited.inbox.accept()
+        else:
+            awaited.channel = None
+            call.declined(message.ongoing)
 
     def _deliver(self, delta: Delta) -> None:
         awaited = self._mine(delta.stream)

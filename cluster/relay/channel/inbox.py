@@ -9,6 +9,9 @@
 
 A stream that is lost before anything of it was taken raises at once, although something may be there: its request can still be
 answered whole by another replica.
+
+While nothing is kept, `push` offers to the stream's outlet first, if it has one. So a token that finds its client willing is on its
+way there when `push` returns, and no task was woken for it.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from collections.abc import Callable
 
 from cluster.engine.contract import Frame
 from cluster.relay.channel.framing import ProtocolViolation
+from cluster.relay.contract import Outlet
 
 
 class Inbox:
@@ -33,6 +37,7 @@ class Inbox:
         "_grant",
         "_last",
         "_loop",
+        "_outlet",
         "_payloads",
         "_size_bytes",
         "_taken",
@@ -54,6 +59,7 @@ class Inbox:
         self._taken = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._outlet: Outlet | None = None
 
     @property
     def over(self) -> bool:
@@ -84,6 +90,9 @@ class Inbox:
             raise ProtocolViolation("a frame beyond the stream's window")
         size = sum(map(len, payloads))
         self._credit_bytes -= size
+        if self._outlet is not None and not self._payloads and self._outlet(payloads):
+            self._read(size)
+            return
         self._size_bytes += size
         self._payloads += payloads
         if self._accepted:
@@ -103,6 +112,10 @@ class Inbox:
             return
         self._failure = failure
         self._wake()
+
+    def flow(self, outlet: Outlet) -> None:
+        """Offer what comes from now on to ``outlet`` before it is kept. Its reader has taken something already."""
+        self._outlet = outlet
 
     async def take(self) -> Frame:
         """Everything since the last call, waiting for something to come. Raises what the stream has failed with.
@@ -125,13 +138,16 @@ class Inbox:
         if last is not None:
             return Frame(payloads=payloads, usage=last.usage, timing=last.timing, fault=last.fault)
         self._payloads, self._size_bytes = [], 0
-        self._unreported_bytes += size
+        self._read(size)
+        return Frame(payloads=payloads)
+
+    def _read(self, size_bytes: int) -> None:
+        self._unreported_bytes += size_bytes
         # Half a window at a time: a reader that keeps up with a short answer costs no message at all.
         if self._unreported_bytes * 2 >= self._window_bytes:
             self._credit_bytes += self._unreported_bytes
             self._grant(self._unreported_bytes)
             self._unreported_bytes = 0
-        return Frame(payloads=payloads)
 
     def _wake(self) -> None:
         # Once, however much has come since: the reader takes it all.

@@ -6,8 +6,12 @@
 | `Hello`     | replica | answers it, with a proof and a challenge of its own                                            |
 | `Welcome`   | gateway | the proof holds; with the gateway's own                                                        |
 | `Refused`   | gateway | the proof holds, but the replica means another life of this gateway                            |
+| `Calls`     | replica | once: requests may be sent over this channel                                                   |
+| `Call`      | gateway | a request                                                                                      |
+| `Taken`     | replica | it has begun to answer a `Call`                                                                |
+| `Declined`  | replica | it has no room for a `Call`, or takes no more                                                  |
 | `Step`      | replica | once an event-loop turn with output: what is new for all streams of that gateway               |
-| `Fetch`     | replica | a request's body was too large for the handle call                                             |
+| `Fetch`     | replica | a request's body was too large for the call                                                    |
 | `Body`      | gateway | a piece of it                                                                                  |
 | `Credit`    | gateway | the client has read: that many more bytes may come                                             |
 | `Cancel`    | gateway | nobody wants the stream any more                                                               |
@@ -24,9 +28,10 @@ import msgspec
 
 from cluster.engine.contract import EngineRequest, Frame
 from cluster.routing.residency.report import Report, Subscribe
+from cluster.routing.ticket import ArrivedTicket
 
 #: Part of every proof: ends that speak different versions do not get past the handshake.
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 class GatewayAddress(msgspec.Struct, frozen=True, array_like=True):
@@ -125,6 +130,34 @@ class Resident(msgspec.Struct, tag=11, array_like=True):
     report: Report
 
 
-FromReplica = Hello | Step | Fetch | Resident | Ping
-FromGateway = Challenge | Welcome | Refused | Body | Credit | Cancel | Follow | Ping
+class Calls(msgspec.Struct, tag=12, array_like=True):
+    """The replica takes requests over this channel, too."""
+
+
+class Call(msgspec.Struct, tag=13, array_like=True):
+    """Answer ``request`` on ``stream``: an `Open` without the way there. ``ticket``: what the router has for the replica."""
+
+    stream: int
+    window_bytes: int
+    request: EngineRequest
+    ticket: ArrivedTicket
+    body_bytes: int = 0
+
+
+class Taken(msgspec.Struct, tag=14, array_like=True):
+    """The request is among the replica's ``ongoing`` ones."""
+
+    stream: int
+    ongoing: int
+
+
+class Declined(msgspec.Struct, tag=15, array_like=True):
+    """The request was not begun, with ``ongoing`` others there; another replica may answer it."""
+
+    stream: int
+    ongoing: int
+
+
+FromReplica = Hello | Step | Fetch | Resident | Ping | Calls | Taken | Declined
+FromGateway = Challenge | Welcome | Refused | Body | Credit | Cancel | Follow | Ping | Call
 Message = FromReplica | FromGateway

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -14,6 +15,8 @@ from cluster.relay.channel.framing import ProtocolViolation
 from cluster.relay.channel.handshake import NONCE_BYTES, ChannelKey, new_life, new_nonce
 from cluster.relay.channel.messages import (
     Body,
+    Call,
+    Calls,
     Cancel,
     Challenge,
     Credit,
@@ -39,6 +42,16 @@ _MAX_STEP_BYTES = 1 << 20
 
 class ChannelUnavailable(Exception):
     """The gateway that asked can't be reached, does not prove what it is, or is gone."""
+
+
+class CallTaker(Protocol):
+    """Answers requests that come over channels (``channel/calls.py``)."""
+
+    def take(self, channel: ReplicaChannel, call: Call) -> None:
+        """Begin to answer. Raises ``ProtocolViolation``."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +151,10 @@ class ReplicaChannel(Connection[FromGateway]):
             case Body(stream, data, last):
                 if outbox := self._outboxes.get(stream):
                     outbox.receive(data, last=last)
+            case Call():
+                if self._dialer.calls is None or message.stream in self._outboxes:
+                    raise ProtocolViolation("a request that can't be taken")
+                self._dialer.calls.take(self, message)
             case Follow(at):
                 self.follower = at
             case Challenge() | Welcome() | Refused():
@@ -152,6 +169,8 @@ class ReplicaChannel(Connection[FromGateway]):
                 self.send(self._hello)
             case Welcome() if self._hello is not None and key.trusts(self._challenge, self._hello, message):
                 self._establish()
+                if self._dialer.calls is not None:
+                    self.send(Calls())
                 self.ready.set_result(None)
             case Refused(reason):
                 raise ProtocolViolation(f"refused by the gateway: {reason}")
@@ -172,7 +191,10 @@ class ReplicaChannel(Connection[FromGateway]):
 
 
 class Dialer:
-    """All channels of one replica process: one for each gateway that has asked it for something and lives."""
+    """All channels of one replica process: one for each gateway that has asked it for something and lives.
+
+    ``calls``, if set, answers requests that come over them; it belongs to the dialer from then on.
+    """
 
     def __init__(self, replica_id: str, key: ChannelKey, max_message_bytes: int, peer_timeout_s: float) -> None:
         self.identity = ReplicaIdentity(replica_id, new_life())
@@ -180,6 +202,7 @@ class Dialer:
         self.max_message_bytes = max_message_bytes
         self.peer_timeout_s = peer_timeout_s
         self.traffic = Traffic()
+        self.calls: CallTaker | None = None
         self._channels: dict[bytes, asyncio.Task[ReplicaChannel]] = {}
 
     @property
@@ -207,6 +230,8 @@ class Dialer:
                 task.cancel()
             elif not task.cancelled() and task.exception() is None:
                 task.result().end("closed", "the replica is closing")
+        if self.calls is not None:
+            await self.calls.close()
 
     async def _dial(self, gateway: GatewayAddress) -> ReplicaChannel:
         loop = asyncio.get_running_loop()

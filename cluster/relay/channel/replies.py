@@ -1,4 +1,4 @@
-"""Answers requests over channels: what an engine replica's ``open`` does.
+"""Answers handle calls over channels: what an engine replica's ``open`` does.
 
 The handle call lasts as long as its request, so that Ray Serve counts, limits and drains it like any other; only the tokens take
 the channel. The work itself runs in a task of its own, which ends with whichever goes first: the request, the call or the channel.
@@ -7,20 +7,13 @@ the channel. The work itself runs in a task of its own, which ends with whicheve
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
 
 import msgspec
 
-from cluster.engine.contract import EngineRequest, Frame, PayloadSink
 from cluster.relay.channel.messages import Accepted, Open
-from cluster.relay.channel.outbox import Outbox
-from cluster.relay.channel.replica_end import ChannelUnavailable, Dialer, ReplicaChannel
-
-logger = logging.getLogger(__name__)
-
-Generate = Callable[[EngineRequest, PayloadSink], AsyncGenerator[Frame, None]]
+from cluster.relay.channel.replica_end import ChannelUnavailable, Dialer
+from cluster.relay.channel.reply import Generate, Reply
 
 
 class Replies:
@@ -49,8 +42,9 @@ class Replies:
                 work.cancel()
 
         outbox = channel.open(call.stream, call.window_bytes, call.body_bytes, abort)
+        reply = Reply(channel, outbox, call.request, call.body_bytes)
         try:
-            work = asyncio.create_task(_work(call, channel, outbox, generate))
+            work = asyncio.create_task(reply.run(generate))
             work.add_done_callback(_retrieve)
             yield self._accepted
             await asyncio.wait({work})
@@ -59,8 +53,7 @@ class Replies:
             elif channel.over:
                 raise ChannelUnavailable("the gateway that asked is gone")
         finally:
-            outbox.lose("the replica gave the request up")
-            channel.close(outbox)
+            reply.close()
             if work is not None and not work.done():
                 work.cancel()
                 await asyncio.wait({work})
@@ -74,20 +67,3 @@ def _retrieve(work: asyncio.Task[None]) -> None:
     """Whoever is there to be told of a failure is told by ``answer``; asyncio need not complain of it as well."""
     if not work.cancelled():
         work.exception()
-
-
-async def _work(call: Open, channel: ReplicaChannel, outbox: Outbox, generate: Generate) -> None:
-    request = call.request
-    if call.body_bytes:
-        channel.fetch(call.stream)
-        request = msgspec.structs.replace(request, body=await outbox.body())
-    try:
-        async with aclosing(generate(request, outbox)) as frames:
-            async for frame in frames:
-                await outbox.send(frame)
-                if frame.last:
-                    return
-        outbox.lose("the engine ended the stream without a last frame")
-    except Exception as error:
-        outbox.lose(f"the engine replica failed ({type(error).__name__})")
-        raise

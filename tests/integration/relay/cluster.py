@@ -18,10 +18,11 @@ from cluster.inference.attempt import open_answer
 from cluster.inference.deadline import Deadline
 from cluster.relay.channel.connection import Traffic
 from cluster.relay.channel.handshake import ChannelKey
+from cluster.relay.channel_call import ChannelCall
 from cluster.relay.contract import EngineStream
 from cluster.relay.handle import HandleRelay
 from cluster.relay.observer import SilentChannelObserver
-from cluster.relay.stepped import SteppedRelay
+from cluster.relay.stepped import SteppedRelay, SteppedStream
 from cluster.routing.ticket import RouteTicket
 from tests.integration.relay.fake_engine import Script
 
@@ -31,6 +32,8 @@ WIDE, NARROW = "wide", "narrow"
 NARROW_LIMIT = 2
 MAX_BUFFERED_BYTES = 256 << 10
 SETTINGS = RelaySettings(max_buffered_bytes=MAX_BUFFERED_BYTES, max_request_bytes=64 << 20, peer_timeout_s=20.0)
+#: The ways to a replica and back: both by the handle; calls by the handle and tokens over the channel; both over the channel.
+HANDLE, STEPPED, CALLS = "handle", "stepped", "stepped, with calls"
 KEY = ChannelKey.of(b"the secret of the test's cluster..")
 READ_TIMEOUT_S = 30.0
 
@@ -67,10 +70,11 @@ class FakeGateway:
     async def __init__(self, implementation: str, key: ChannelKey = KEY) -> None:  # type: ignore[misc]  # Ray awaits it
         handles: dict[str, DeploymentHandle] = {name: serve.get_deployment_handle(name, APP) for name in (WIDE, NARROW)}
         self._relay: HandleRelay | SteppedRelay
-        if implementation == "handle":
+        if implementation == HANDLE:
             self._relay = HandleRelay(handles)
         else:
-            self._relay = SteppedRelay(handles, SETTINGS, key, SilentChannelObserver())
+            settings = SETTINGS.model_copy(update={"calls": "channel" if implementation == CALLS else "handle"})
+            self._relay = SteppedRelay(handles, settings, key, SilentChannelObserver())
             await self._relay.start("127.0.0.1")
         self._streams: dict[str, tuple[EngineStream, Any, RouteTicket, float]] = {}
 
@@ -82,6 +86,11 @@ class FakeGateway:
     async def awaited(self) -> int:
         assert isinstance(self._relay, SteppedRelay)
         return len(self._relay._server.awaited)
+
+    async def handle_calls(self) -> int:
+        """How many of its streams that were not given up have been carried by a handle."""
+        calls = [stream._call for stream, *_ in self._streams.values() if isinstance(stream, SteppedStream) and not stream._done]
+        return sum(1 for call in calls if not isinstance(call, ChannelCall) or call._instead is not None)
 
     async def open(self, name: str, script: Script, model: str = WIDE, anchor: bytes = b"") -> None:
         ticket = RouteTicket(anchor=anchor)

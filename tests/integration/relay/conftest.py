@@ -8,7 +8,7 @@ import ray
 from ray import serve
 from ray.serve.config import RequestRouterConfig
 
-from tests.integration.relay.cluster import APP, KEY, NARROW, NARROW_LIMIT, SETTINGS, WIDE, FakeGateway
+from tests.integration.relay.cluster import APP, CALLS, HANDLE, KEY, NARROW, NARROW_LIMIT, SETTINGS, STEPPED, WIDE, FakeGateway
 from tests.integration.relay.fake_engine import FakeEngineReplica
 from tests.integration.routing.conftest import start_ray
 
@@ -75,7 +75,7 @@ def gateway_of(engines: None) -> Callable[[str], Any]:
     return gateway
 
 
-@pytest.fixture(params=["handle", "stepped"])
+@pytest.fixture(params=[HANDLE, STEPPED, CALLS])
 def implementation(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

@@ -15,9 +15,11 @@ from ray import serve
 from cluster.config.schema import ModelSettings, RelaySettings
 from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, FaultKind, Frame, PayloadSink
 from cluster.engine.deployment import EngineReplica
+from cluster.relay.channel.calls import Calls
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.replica_end import Dialer
 from cluster.relay.channel.replies import Replies
+from cluster.runtime.serve_gate import ServeGate
 
 
 class Script(msgspec.Struct, kw_only=True):
@@ -106,6 +108,10 @@ class FakeEngineReplica(EngineReplica):
     def __init__(self, relay: RelaySettings, key: ChannelKey) -> None:
         self.engine = FakeEngine()
         self.dialer = Dialer(serve.get_replica_context().replica_id.unique_id, key, relay.max_request_bytes, relay.peer_timeout_s)
+        gate = ServeGate.of_this_process()
+        assert gate is not None
+        self._serve = gate._replica
+        self.dialer.calls = Calls(gate, relay.max_request_bytes)
         super().__init__(
             ModelSettings(id="m", source="org/m"),
             relay,
@@ -122,4 +128,5 @@ class FakeEngineReplica(EngineReplica):
             "aborted_at_s": dict(self.engine.aborted_at_s),
             "bodies": dict(self.engine.bodies),
             "channels": self.dialer.open_channels,
+            "ongoing": self._serve.get_num_ongoing_requests() - 1,  # this question is one
         }

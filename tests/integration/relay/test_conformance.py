@@ -18,7 +18,7 @@ from ray.serve._private.common import RequestMetadata
 
 from cluster.engine.contract import EngineTiming, EngineUsage, Fault, FaultKind
 from cluster.relay.channel.handshake import ChannelKey
-from tests.integration.relay.cluster import MAX_BUFFERED_BYTES, NARROW, NARROW_LIMIT, WIDE, FakeGateway, Read
+from tests.integration.relay.cluster import CALLS, HANDLE, MAX_BUFFERED_BYTES, NARROW, NARROW_LIMIT, WIDE, FakeGateway, Read
 from tests.integration.relay.fake_engine import Script, payload
 
 pytestmark = pytest.mark.integration
@@ -110,7 +110,7 @@ def test_a_reader_that_was_away_gets_what_has_piled_up_at_once(gateway: Any, imp
     rest: Read = get(gateway.read.remote(request))
     assert first.content + rest.content == [payload(number, 0) for number in range(100)]
     # Over a handle small items are on their way already, each with what had piled up when it was sent.
-    if implementation == "stepped":
+    if implementation != HANDLE:
         assert len(rest.payloads) == 1
 
 
@@ -126,7 +126,7 @@ def test_a_slow_reader_holds_its_own_generation_and_nobody_elses(gateway: Any, i
     assert holder(slow)["produced_bytes"][slow] == produced, "it goes on"
     read_bytes = size * len(first.content)
     # What waits at the gateway and one frame that has no room; over a handle, what Serve and HTTP/2 hold on the way as well.
-    bound = MAX_BUFFERED_BYTES + 2 * size if implementation == "stepped" else 12 << 20
+    bound = MAX_BUFFERED_BYTES + 2 * size if implementation != HANDLE else 12 << 20
     assert produced - read_bytes <= bound <= size * total / 4
     rest: Read = get(gateway.read.remote(slow))
     assert first.content + rest.content == [payload(number, size) for number in range(total)]
@@ -249,7 +249,7 @@ def test_the_death_of_a_gateway_leaves_no_work_behind(implementation: str, engin
     killed_at_s = time.time()
     assert all(aborted_at_s(request) - killed_at_s < 1.0 for request in requests)
     assert not {request for state in replicas() for request in state["running"]} & set(requests)
-    if implementation == "stepped":
+    if implementation != HANDLE:
         assert sum(state["channels"] for state in replicas()) < before
 
 
@@ -258,14 +258,14 @@ def test_the_death_of_a_gateway_leaves_no_work_behind(implementation: str, engin
 
 def test_a_prompt_beyond_serves_limit_of_a_call_takes_the_channel(gateway_of: Callable[[str], Any]) -> None:
     script = Script(padding="y" * (20 << 20))
-    read: Read = get(gateway_of("stepped").answer.remote(request := name(), script))
+    read: Read = get(gateway_of(CALLS).answer.remote(request := name(), script))
     assert read.error is None
     digests = [state["bodies"][request] for state in replicas() if request in state["bodies"]]
     assert digests == [hashlib.sha256(msgspec.json.encode(script)).hexdigest()]
 
 
 def test_a_gateway_with_another_key_gets_no_answer(engines: None) -> None:
-    stranger = FakeGateway.remote("stepped", ChannelKey.of(b"the secret of quite another cluster"))
+    stranger = FakeGateway.remote(CALLS, ChannelKey.of(b"the secret of quite another cluster"))
     read: Read = get(stranger.answer.remote(name(), Script()))
     assert read.payloads == []
     assert read.error is not None
@@ -273,8 +273,43 @@ def test_a_gateway_with_another_key_gets_no_answer(engines: None) -> None:
     ray.kill(stranger)
 
 
+def test_once_a_channel_is_up_requests_take_it_and_serve_counts_them_as_its_own(gateway_of: Callable[[str], Any]) -> None:
+    gateway = gateway_of(CALLS)
+    get(gateway.answer_all.remote({name(): Script(tokens=20, step_s=0.02) for _ in range(32)}))  # every replica has dialled
+    requests = [name() for _ in range(6)]
+    for request in requests:
+        get(gateway.open.remote(request, Script(tokens=ENDLESS, step_s=0.05)))
+        get(gateway.read.remote(request, 1))
+    assert get(gateway.handle_calls.remote()) == 0
+    assert sum(state["ongoing"] for state in replicas()) == len(requests)
+    for request in requests:
+        get(gateway.cancel.remote(request))
+    deadline_s = time.monotonic() + 5
+    while any(state["ongoing"] for state in replicas()):
+        assert time.monotonic() < deadline_s, "Serve counts requests that are over"
+
+
+def test_a_request_that_a_full_replica_declines_waits_its_turn_at_the_handle(gateway_of: Callable[[str], Any]) -> None:
+    gateway, other = gateway_of(CALLS), FakeGateway.remote(CALLS)
+    for each in (gateway, other):
+        get(each.answer.remote(name(), Script(), NARROW))
+    running = [name() for _ in range(NARROW_LIMIT)]
+    for request in running:
+        get(other.open.remote(request, Script(tokens=ENDLESS, step_s=0.05), NARROW))
+        get(other.read.remote(request, 1))
+    # This gateway has nothing there and knows of nothing: it asks, and is told.
+    get(gateway.open.remote(waiting := name(), Script(), NARROW))
+    reading = gateway.read.remote(waiting)
+    ready, _ = ray.wait([reading], timeout=1.0)
+    assert ready == []
+    assert get(gateway.handle_calls.remote()) == 1
+    get(other.cancel.remote(running[0]))
+    assert get(reading).last is not None
+    ray.kill(other)
+
+
 def test_streams_share_messages_and_are_forgotten_after_their_end(engines: None) -> None:
-    gateway = FakeGateway.remote("stepped")
+    gateway = FakeGateway.remote(CALLS)
     get(gateway.answer_all.remote({name(): Script(tokens=200, step_s=0.02) for _ in range(32)}))
     traffic = get(gateway.traffic.remote())
     assert traffic.received_frames > 4 * traffic.received_messages > 0

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from cluster.engine.contract import EngineRequest, Frame
+from cluster.relay.contract import Outlet
 from cluster.routing.ticket import RouteTicket
 
 #: A frame, an exception to raise, or a number of seconds to hang.
@@ -25,6 +26,9 @@ class FakeStream:
                 await asyncio.sleep(step)
             else:
                 yield step
+
+    def flow(self, outlet: Outlet) -> None:
+        """Its frames are pulled."""
 
     async def cancel(self) -> None:
         self.cancelled = True

@@ -212,3 +212,85 @@ def test_any_order_of_events_ends_in_one_way_only(events: list[str]) -> None:
             assert read == pushed
 
     asyncio.run(run())
+
+
+# --- an outlet ------------------------------------------------------------------------------------------------------------
+
+
+class Outlet(list[bytes]):
+    """Takes everything while it is ``open``."""
+
+    open = True
+
+    def __call__(self, payloads: list[bytes]) -> bool:
+        if self.open:
+            self += payloads
+        return self.open
+
+
+async def flowing(window_bytes: int = WINDOW_BYTES, grants: Grants | None = None) -> tuple[Inbox, Outlet]:
+    inbox = accepted(window_bytes, grants)
+    inbox.push([b"first"])
+    await inbox.take()
+    inbox.flow(outlet := Outlet())
+    return inbox, outlet
+
+
+async def test_what_the_outlet_takes_wakes_no_reader() -> None:
+    inbox, outlet = await flowing()
+    reader = asyncio.create_task(inbox.take())
+    await asyncio.sleep(0)
+    inbox.push([b"a", b"b"])
+    await asyncio.sleep(0.01)
+    assert outlet == [b"a", b"b"]
+    assert not reader.done()
+    inbox.end(LAST)
+    assert await reader == LAST
+
+
+async def test_what_the_outlet_refuses_is_kept_and_what_comes_after_it_waits_behind_it() -> None:
+    inbox, outlet = await flowing()
+    outlet.open = False
+    inbox.push([b"a"])
+    outlet.open = True
+    inbox.push([b"b"])
+    assert outlet == []
+    assert (await inbox.take()).payloads == [b"a", b"b"]
+    inbox.push([b"c"])
+    assert outlet == [b"c"]
+
+
+async def test_what_the_outlet_took_makes_room_like_what_was_read() -> None:
+    grants = Grants()
+    inbox, _ = await flowing(grants=grants)
+    for _ in range(5):
+        inbox.push([b"x" * 30])
+    assert grants == [len(b"first") + 60, 60]
+
+
+async def test_an_outlet_that_refuses_everything_is_held_to_the_window() -> None:
+    inbox, outlet = await flowing()
+    outlet.open = False
+    inbox.push([b"x" * WINDOW_BYTES])
+    with pytest.raises(ProtocolViolation):
+        inbox.push([b"y"])
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 3), st.booleans())))
+@settings(max_examples=200)
+def test_nothing_is_lost_doubled_or_reordered_between_outlet_and_reader(turns: list[tuple[bool, int, bool]]) -> None:
+    async def run() -> None:
+        inbox, outlet = await flowing(window_bytes=1 << 20)
+        sent: list[bytes] = []
+        for willing, count, read in turns:
+            outlet.open = willing
+            batch = [b"%d" % (len(sent) + number) for number in range(count)]
+            sent += batch
+            inbox.push(batch)
+            if read and inbox.size_bytes:
+                outlet += (await inbox.take()).payloads
+        inbox.end(LAST)
+        outlet += (await inbox.take()).payloads
+        assert outlet == sent
+
+    asyncio.run(run())

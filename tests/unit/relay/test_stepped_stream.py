@@ -15,11 +15,12 @@ from ray.serve.exceptions import BackPressureError
 
 from cluster.config.schema import RelaySettings
 from cluster.engine.contract import EngineRequest, EngineUsage, Frame, Operation
-from cluster.relay import stepped
+from cluster.relay import handle_call
 from cluster.relay.channel.messages import Accepted, Open
 from cluster.relay.channel.outbox import Outbox
 from cluster.relay.channel.replica_end import ChannelUnavailable, Dialer
 from cluster.relay.contract import NoCapacity, ReplicaLost
+from cluster.relay.handle_call import HandleCall
 from cluster.relay.observer import SilentChannelObserver
 from cluster.relay.stepped import INLINE_BODY_BYTES, SteppedRelay, SteppedStream
 from cluster.routing.ticket import RouteTicket
@@ -56,6 +57,7 @@ class FakeHandle:
     """A deployment handle whose calls are kept."""
 
     calls: list[tuple[Open, FakeResponse]] = field(default_factory=list)
+    deployment_name: str = "engine:m"
 
     def options(self, *, stream: bool, method_name: str) -> FakeHandle:
         assert (stream, method_name) == (True, "open")
@@ -117,7 +119,7 @@ async def test_a_call_that_failed_after_its_last_frame_was_sent_does_not_take_it
 
 
 async def test_a_call_that_ends_without_a_last_frame_loses_its_stream_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stepped, "_END_GRACE_S", 0.05)
+    monkeypatch.setattr(handle_call, "_END_GRACE_S", 0.05)
     async with a_setting() as setting:
         stream, call, response = setting.open()
         await setting.accepted(call, response)
@@ -201,5 +203,7 @@ async def test_nothing_is_kept_of_a_stream_after_its_end() -> None:
         await outbox.send(LAST)
         response.items.put_nowait(None)
         assert [frame async for frame in stream] == [LAST]
-        await eventually(lambda: stream._call.done())
+        call_of_stream = stream._call
+        assert isinstance(call_of_stream, HandleCall)
+        await eventually(lambda: call_of_stream.over)
         assert setting.relay._server.awaited == {}
