@@ -30,7 +30,7 @@ def fake_engine_rows() -> list[Stack]:
 
 def real_engine_rows(model: str) -> list[Stack]:
     behind = [vllm.Behind(router, model) for router in vllm.RUST_ROUTERS]
-    return [vllm.ApiServer(model), *behind, *(vllm.Ossature(model, relay) for relay in RELAYS)]
+    return [vllm.ApiServer(model), *behind, *(vllm.Ossature(model, relay) for relay in RELAYS), vllm.Ossature(model, direct=True)]
 
 
 def chosen(rows: Sequence[Stack], only: Sequence[str] | None) -> list[Stack]:

@@ -107,19 +107,24 @@ class Ossature:
 
     model: str
     relay: str = DEFAULT_RELAY
+    direct: bool = False
     peer: bool = False
 
     @property
     def name(self) -> str:
+        if self.direct:
+            return "ossature-gateway"
         return "ossature" if self.relay == DEFAULT_RELAY else f"ossature-{self.relay}"
 
     @property
     def title(self) -> str:
-        return f"Ossature ({self.relay}), engine and all"
+        return f"Ossature ({self.relay}), engine and all" + (", without HAProxy" if self.direct else "")
 
     def start(self, fleet: Fleet) -> Running:
         settings = {"ray": {"num_cpus": 2}, "relay": {RELAY_SETTING: self.relay}, "models": [recipe()]}
-        return Cluster(f"{self.name}-vllm", settings, fake=False, timeout_s=_START_TIMEOUT_S).running(self.model)
+        return Cluster(f"{self.name}-vllm", settings, fake=False, timeout_s=_START_TIMEOUT_S).running(
+            self.model, direct=self.direct
+        )
 
 
 RUST_ROUTERS = tuple(router for router in ROUTERS if router.name != "litellm")
