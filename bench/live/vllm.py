@@ -122,9 +122,8 @@ class Ossature:
 
     def start(self, fleet: Fleet) -> Running:
         settings = {"ray": {"num_cpus": 2}, "relay": {RELAY_SETTING: self.relay}, "models": [recipe()]}
-        return Cluster(f"{self.name}-vllm", settings, fake=False, timeout_s=_START_TIMEOUT_S).running(
-            self.model, direct=self.direct
-        )
+        cluster = Cluster(f"{self.name}-vllm", settings, fake=False, timeout_s=_START_TIMEOUT_S)
+        return cluster.running(self.model, direct=self.direct)
 
 
 RUST_ROUTERS = tuple(router for router in ROUTERS if router.name != "litellm")
