@@ -81,7 +81,7 @@ def run_policy(
         "routing": {"policy": policy},
         "models": [model],
     }
-    cluster = Cluster(f"engines-{policy}", settings, fake=False)
+    cluster = Cluster(f"engines-{policy}", settings)
     try:
         url = cluster.endpoints["http"]
         keys = organization_keys(url, cluster.endpoints["admin_key"], workload.organizations)
