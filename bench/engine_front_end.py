@@ -27,32 +27,18 @@ from typing import Any
 import msgspec
 import uvloop
 
-from bench.fake_executor import SCRIPT_VARIABLE, FakeExecutor
+from bench.fake_executor import SCRIPT_VARIABLE
+from bench.programs import ROOT
+from bench.scripted import ENGINE, QUESTION, SOURCE, ScriptedEngine, script
 from cluster.config.schema import ModelSettings
 from cluster.engine.contract import EngineRequest, Operation
-from cluster.engine.vllm.engine import VllmEngine
 
-ROOT = Path(__file__).parents[1]
-SOURCE = ROOT / ".models" / "gpt-oss-demo"
 MODEL = "bench"
 FRONT_ENDS = ("vllm", "lean", "direct", "floor")
-THOUGHT = "The user asks about the tides. The moon pulls at the sea, and the answer should say so in a few plain words. "
-ANSWER = (
-    "Twice a day the sea rises and falls, because the moon pulls at the water on the near side a little more than at the rest. "
-)
 
 
-class BenchEngine(VllmEngine):
-    """An engine whose executor is played, and whose front end can be chosen for each request."""
-
-    def _import(self) -> Any:
-        namespace = super()._import()
-        namespace.distributed_executor_backend = f"{FakeExecutor.__module__}.{FakeExecutor.__qualname__}"
-        namespace.async_scheduling = False
-        return namespace
-
-    async def _warm_up(self) -> None:
-        """The fake executor has no log probabilities to warm up; each measurement has a round of its own first."""
+class BenchEngine(ScriptedEngine):
+    """Its front end can be chosen for each request."""
 
     def choose(self, front_end: str) -> None:
         self._lean = front_end in ("lean", "direct")
@@ -69,29 +55,9 @@ class BenchEngine(VllmEngine):
         return tokens
 
 
-def script(thought_sentences: int, answer_sentences: int, step_s: float) -> dict[str, Any]:
-    """What the fake executor is to say: thinking, then an answer."""
-    from openai_harmony import HarmonyEncodingName, load_harmony_encoding
-
-    text = (
-        f"<|channel|>analysis<|message|>{THOUGHT * thought_sentences}<|end|>"
-        f"<|start|>assistant<|channel|>final<|message|>{ANSWER * answer_sentences}<|return|>"
-    )
-    tokens = load_harmony_encoding(HarmonyEncodingName.HARMONY_GPT_OSS).encode(text, allowed_special="all")
-    return {"tokens": tokens, "step_s": step_s}
-
-
 def settings() -> ModelSettings:
-    engine = {
-        "dtype": "bfloat16",
-        "enforce_eager": True,
-        "block_size": 32,
-        "max_model_len": 4096,
-        "max_num_seqs": 256,
-        "prefix_cache_retention_interval": 0,  # the fake executor has no sliding window
-    }
     environment = {"OMP_NUM_THREADS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
-    return ModelSettings.model_validate({"id": MODEL, "source": str(SOURCE), "environment": environment, "engine": engine})
+    return ModelSettings.model_validate({"id": MODEL, "source": str(SOURCE), "environment": environment, "engine": ENGINE})
 
 
 class _Nowhere:
@@ -128,7 +94,7 @@ class Bench:
         request = EngineRequest(
             request_id=f"chatcmpl-{number}",
             operation=Operation.CHAT,
-            body=msgspec.json.encode({"model": MODEL, "messages": [{"role": "user", "content": "Why are there tides?"}]}),
+            body=msgspec.json.encode({"model": MODEL, "messages": [{"role": "user", "content": QUESTION}]}),
             stream=True,
             cache_salt="bench",
             org_tag="bench",

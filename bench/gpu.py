@@ -173,7 +173,7 @@ def start_vllm(entry: Mapping[str, Any]) -> Running:
 
 
 def start_cluster(entry: Mapping[str, Any], relay: str) -> Running:
-    return Cluster("gpu-ossature", cluster_settings(entry, relay), fake=False, timeout_s=_START_TIMEOUT_S).running(entry["id"])
+    return Cluster("gpu-ossature", cluster_settings(entry, relay), timeout_s=_START_TIMEOUT_S).running(entry["id"])
 
 
 def check(entry: Mapping[str, Any], load: Load) -> list[str]:

@@ -19,6 +19,7 @@ import uvloop
 
 from bench import record
 from bench.arithmetic import ratio
+from bench.engines import calibrate, prediction
 from bench.engines.drive import one_by_one, open_loop, summary
 from bench.engines.tenants import organization_keys
 from bench.engines.workload import BYTES_PER_TOKEN, Workload, first_asks, schedule
@@ -67,9 +68,12 @@ def model_settings(engines: int, layers: int, capacity_tokens: int) -> dict[str,
 
 
 def run_policy(
-    policy: str, model: Mapping[str, Any], workload: Workload, rate_per_s: float | None, load: float
+    policy: str, model: Mapping[str, Any], workload: Workload, rate_per_s: float | None, load: float, kv_tokens: int
 ) -> tuple[dict[str, Any], float]:
-    """Start a cluster, fill its caches, send the schedule, end it. Returns the figures and the rate that was used."""
+    """Start a cluster, fill its caches, send the schedule, measure the engines' rates, end it.
+
+    Returns the figures, with what the replay predicts from those rates, and the rate of arrivals that was used.
+    """
     bytes_per_token = BYTES_PER_TOKEN[_MODEL.tokenizer]
     settings = {
         "ray": {"num_cpus": max(2, model["replicas"])},
@@ -77,20 +81,31 @@ def run_policy(
         "routing": {"policy": policy},
         "models": [model],
     }
-    cluster = Cluster(f"engines-{policy}", settings, fake=False)
+    cluster = Cluster(f"engines-{policy}", settings)
     try:
         url = cluster.endpoints["http"]
         keys = organization_keys(url, cluster.endpoints["admin_key"], workload.organizations)
-        first = uvloop.run(one_by_one(url, keys, model["id"], first_asks(workload, bytes_per_token)))
+        first_ones = first_asks(workload, bytes_per_token)
+        first = uvloop.run(one_by_one(url, keys, model["id"], first_ones))
         if first.failures:
             raise Unavailable(f"{policy}: {first.failures[0]}")
         cold_s = statistics.median(sample.ttft_s for sample in first.samples)
         rate = rate_per_s or load * model["replicas"] / cold_s
         say(f"{policy}: a new prompt takes {cold_s:.2f} s to its first token; sending {rate:.2f} requests/s")
-        outcome = uvloop.run(open_loop(url, keys, model["id"], schedule(workload, rate, bytes_per_token)))
+        asks = schedule(workload, rate, bytes_per_token)
+        outcome = uvloop.run(open_loop(url, keys, model["id"], asks))
+        replicas = model["replicas"]
+        samples = uvloop.run(calibrate.measure(url, keys, model["id"], replicas, bytes_per_token, workload.seed + 3))
     finally:
         cluster.stop()
-    return summary(outcome) | {"cold_ttft_s": cold_s, "failures": outcome.failures[:3]}, rate
+    figures = summary(outcome) | {"cold_ttft_s": cold_s, "failures": outcome.failures[:3]}
+    if not outcome.failures:
+        profile = calibrate.fitted(samples, f"{model['id']}-here", model["engine"], kv_tokens)
+        tokens = prediction.token_counts(first_ones, first.samples) | prediction.token_counts(asks, outcome.samples)
+        simulated, began_s = prediction.as_workload(first_ones, asks, tokens, _BLOCK_TOKENS)
+        figures["engine_profile"] = prediction.as_json(profile)
+        figures["predicted"] = prediction.predicted(simulated, began_s, profile, policy, replicas)
+    return figures, rate
 
 
 def render(results: Mapping[str, Mapping[str, Any]]) -> str:
@@ -152,7 +167,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Exclusive(options.lock, options.lock_s) as exclusive:
             for policy in options.policy or DEFAULT_POLICIES:
                 exclusive.pause()
-                results[policy], rate = run_policy(policy, model, workload, rate, options.load)
+                kv_tokens = result["capacity_tokens_per_engine"] + _RUNNING_TOKENS
+                results[policy], rate = run_policy(policy, model, workload, rate, options.load, kv_tokens)
     except (Unavailable, KeyboardInterrupt) as reason:
         say(str(reason) or "interrupted")
         if not results:
@@ -160,6 +176,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         result["unfinished"] = str(reason) or "interrupted"
     path = record.save(result | {"rate_per_s": rate, "policies": results}, "engines", options.json)
     print(render(results), flush=True)
+    print("\nThe replay, with rates measured in the same run; measured → predicted\n", flush=True)
+    predictions = {policy: figures["predicted"] for policy, figures in results.items() if "predicted" in figures}
+    print(prediction.render(results, predictions), flush=True)
     say(f"everything is in {path}")
     return 0 if "unfinished" not in result else 1
 

@@ -12,16 +12,16 @@ from bench.load import Client, Outcome, Target
 
 _TIMEOUT_S = 300.0
 #: Enough to see the first: what is measured is the prompt.
-_MAX_TOKENS = 2
+MAX_TOKENS = 2
 
 
-def body(model: str, ask: Ask) -> bytes:
+def body(model: str, ask: Ask, max_tokens: int) -> bytes:
     """A text completion: random weights say nothing that a chat format could be found in."""
     return json.dumps(
         {
             "model": model,
             "prompt": f"{ask.prefix} {ask.question}",
-            "max_tokens": _MAX_TOKENS,
+            "max_tokens": max_tokens,
             "temperature": 0,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -37,7 +37,7 @@ async def open_loop(url: str, keys: Sequence[str], model: str, asks: Sequence[As
 
     async def one(ask: Ask) -> None:
         await asyncio.sleep(began_s + ask.at_s - loop.time())
-        await _send(url, keys, model, ask, outcome)
+        await send(url, keys, model, ask, outcome)
 
     await asyncio.gather(*map(one, asks))
     outcome.wall_s = loop.time() - began_s
@@ -48,15 +48,16 @@ async def one_by_one(url: str, keys: Sequence[str], model: str, asks: Sequence[A
     """Send each request when the one before has ended."""
     outcome = Outcome()
     for ask in asks:
-        await _send(url, keys, model, ask, outcome)
+        await send(url, keys, model, ask, outcome)
     return outcome
 
 
-async def _send(url: str, keys: Sequence[str], model: str, ask: Ask, outcome: Outcome) -> None:
+async def send(url: str, keys: Sequence[str], model: str, ask: Ask, outcome: Outcome, max_tokens: int = MAX_TOKENS) -> None:
+    """Send one request with its organization's key; what comes back goes to ``outcome``."""
     target = Target(url, {"authorization": f"Bearer {keys[ask.organization]}"}, path="/v1/completions")
     client = Client(target, _TIMEOUT_S)
     try:
-        await client.send(target.request(body(model, ask)), outcome)
+        await client.send(target.request(body(model, ask, max_tokens)), outcome)
     finally:
         client.close()
 

@@ -40,7 +40,7 @@ class Ask:
 def prefixes(workload: Workload, bytes_per_token: float) -> list[str]:
     """Each organization's own prompt."""
     rng = random.Random(workload.seed)
-    return [_text(rng, workload.prefix_tokens, bytes_per_token) for _ in range(workload.organizations)]
+    return [made_up_text(rng, workload.prefix_tokens, bytes_per_token) for _ in range(workload.organizations)]
 
 
 def schedule(workload: Workload, rate_per_s: float, bytes_per_token: float) -> list[Ask]:
@@ -52,7 +52,7 @@ def schedule(workload: Workload, rate_per_s: float, bytes_per_token: float) -> l
     at_s, asks = 0.0, []
     for organization in whose:
         at_s += rng.expovariate(rate_per_s)
-        asks.append(Ask(at_s, organization, own[organization], _text(rng, workload.question_tokens, bytes_per_token)))
+        asks.append(Ask(at_s, organization, own[organization], made_up_text(rng, workload.question_tokens, bytes_per_token)))
     return asks
 
 
@@ -60,12 +60,13 @@ def first_asks(workload: Workload, bytes_per_token: float) -> Sequence[Ask]:
     """One request of each organization, for before the measurement."""
     rng = random.Random(workload.seed + 2)
     return [
-        Ask(0.0, organization, prefix, _text(rng, workload.question_tokens, bytes_per_token))
+        Ask(0.0, organization, prefix, made_up_text(rng, workload.question_tokens, bytes_per_token))
         for organization, prefix in enumerate(prefixes(workload, bytes_per_token))
     ]
 
 
-def _text(rng: random.Random, tokens: int, bytes_per_token: float) -> str:
+def made_up_text(rng: random.Random, tokens: int, bytes_per_token: float) -> str:
+    """Words that say nothing, about so many tokens of them."""
     words: list[str] = []
     size = 0
     while size < tokens * bytes_per_token:

@@ -8,15 +8,15 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench import record
 from bench.exclusive import Exclusive
 from bench.live import vllm
-from bench.live.ossature import OSSATURE, RELAYS
-from bench.live.phases import FAKE_ENGINE_PHASES, REAL_ENGINE_PHASES, Phase, shortened
+from bench.live.ossature import OSSATURE, RELAYS, Kind
+from bench.live.phases import FAKE_ENGINE_PHASES, REAL_ENGINE_PHASES, SCRIPTED_PHASES, Phase, shortened
 from bench.live.ray_serve import RAY_SERVE
 from bench.live.routers import ROUTERS, BareWorker
 from bench.live.run import compare, report, say, start_fake_workers
@@ -28,9 +28,11 @@ def fake_engine_rows() -> list[Stack]:
     return [BareWorker(), *OSSATURE, *ROUTERS, *RAY_SERVE]
 
 
-def real_engine_rows(model: str) -> list[Stack]:
+def vllm_rows(entry: Mapping[str, Any], engine: Kind) -> list[Stack]:
+    model = entry["id"]
     behind = [vllm.Behind(router, model) for router in vllm.RUST_ROUTERS]
-    return [vllm.ApiServer(model), *behind, *(vllm.Ossature(model, relay) for relay in RELAYS)]
+    ossature = [vllm.Ossature(entry, relay, engine=engine) for relay in RELAYS]
+    return [vllm.ApiServer(model), *behind, *ossature, vllm.Ossature(entry, direct=True, engine=engine)]
 
 
 def chosen(rows: Sequence[Stack], only: Sequence[str] | None) -> list[Stack]:
@@ -46,7 +48,9 @@ def chosen(rows: Sequence[Stack], only: Sequence[str] | None) -> list[Stack]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.live", description="Compare the ways to an engine, side by side.")
-    parser.add_argument("--engine", choices=("fake", "vllm"), default="fake", help="what makes the tokens (default: %(default)s)")
+    parser.add_argument(
+        "--engine", choices=("fake", "scripted", "vllm"), default="fake", help="what makes the tokens (default: %(default)s)"
+    )
     parser.add_argument("--only", action="append", metavar="NAME", help="this row (repeatable); a wrong name lists them")
     parser.add_argument("--rounds", type=int, default=5, help="rounds to take medians of (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the load: a look, not a measurement")
@@ -80,9 +84,13 @@ def run(options: argparse.Namespace, exclusive: Exclusive) -> dict[str, Any]:
     if options.engine == "fake":
         rows, phases = chosen(fake_engine_rows(), options.only), FAKE_ENGINE_PHASES
         fleet = start_fake_workers()
+    elif options.engine == "scripted":
+        model = vllm.scripted()
+        rows, phases = chosen(vllm_rows(model, "scripted"), options.only), SCRIPTED_PHASES
+        fleet = vllm.start_api_server(vllm.scripted_arguments(model))
     else:
         model = vllm.recipe()
-        rows, phases = chosen(real_engine_rows(model["id"]), options.only), REAL_ENGINE_PHASES
+        rows, phases = chosen(vllm_rows(model, "real"), options.only), REAL_ENGINE_PHASES
         fleet = vllm.start_api_server(model)
     if options.quick:
         phases = [shortened(phase, 0.1) for phase in phases]

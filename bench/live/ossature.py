@@ -7,10 +7,10 @@ import json
 import shutil
 import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bench.fakes.worker import MODEL
 from bench.live.stack import BACKGROUND, CORE, FRONT_END, ROUTER, Fleet, Running
@@ -42,10 +42,21 @@ def classify_direct(title: str) -> str:
     return BACKGROUND if Path(title.split(" ", 1)[0]).name == "haproxy" else classify(title)
 
 
+Kind = Literal["real", "scripted", "fake"]
+_PROGRAMS: Mapping[Kind, Sequence[str]] = {
+    "real": ("cluster.cli", "serve"),
+    "scripted": ("bench.live.ossature_server", "--scripted"),
+    "fake": ("bench.live.ossature_server",),
+}
+
+
 class Cluster(Program):
     """A cluster that runs from a folder of its own, which tells where it answers."""
 
-    def __init__(self, name: str, settings: Mapping[str, Any], *, fake: bool, timeout_s: float = _START_TIMEOUT_S) -> None:
+    def __init__(
+        self, name: str, settings: Mapping[str, Any], *, engine: Kind = "real", timeout_s: float = _START_TIMEOUT_S
+    ) -> None:
+        """``engine``: vLLM, vLLM with a fake executor, or a fake."""
         folder = FOLDER / "run" / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
@@ -61,8 +72,7 @@ class Cluster(Program):
         }
         path = folder / "config.json"  # JSON is YAML
         path.write_text(json.dumps(config))
-        program = "bench.live.ossature_server" if fake else "cluster.cli"
-        command = [sys.executable, "-m", program] + ([] if fake else ["serve"]) + ["--config", str(path)]
+        command = [sys.executable, "-m", *_PROGRAMS[engine], "--config", str(path)]
         ports = ray_port_ranges(name)
         super().__init__(name, command, ports)
         endpoints = folder / "data" / "endpoints.json"
@@ -122,7 +132,7 @@ class FakeEngines:
             "placement": {"cpus_per_worker": 0.1},
         }
         settings = {"ray": {"num_cpus": 2}, "relay": {RELAY_SETTING: self.relay}, "models": [model]}
-        cluster = Cluster(self.name, settings, fake=True)
+        cluster = Cluster(self.name, settings, engine="fake")
         return cluster.running(MODEL, direct=self.direct)
 
 

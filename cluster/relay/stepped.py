@@ -109,12 +109,13 @@ class SteppedRelay:
         self._handles = {model: handle.options(stream=True, method_name="open") for model, handle in handles.items()}
         self._deployments = {model: handle.deployment_name for model, handle in handles.items()}
         self._calls_over_channels = settings.calls == "channel"
+        self._first_port = settings.first_port
         self._window_bytes = settings.max_buffered_bytes
         self._server = ChannelServer(key, settings.max_request_bytes, settings.peer_timeout_s, observer, residency)
 
     async def start(self, host: str) -> None:
         """Listen for replicas on ``host``, an address of this node that all engine nodes reach. Raises ``OSError``."""
-        await self._server.start(host)
+        await self._server.start(host, self._first_port)
 
     def open(self, model: str, request: EngineRequest, ticket: RouteTicket) -> SteppedStream:
         # Through its module, which is the process's: Serve may have pickled by value the class that publishes there.

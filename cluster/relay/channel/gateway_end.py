@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import logging
 from dataclasses import dataclass, replace
@@ -46,6 +47,8 @@ _MAX_STRANGERS = 64
 #: Lives of replicas that are remembered to tell a first connection from a later one.
 _MAX_LIVES = 1024
 _BODY_CHUNK_BYTES = 256 << 10
+#: Gateways of one node share a range of so many ports.
+PORTS = 100
 _REPORT_INTERVAL_S = 1.0
 
 
@@ -109,13 +112,25 @@ class ChannelServer:
         assert self._address is not None, "the server was started"
         return self._address
 
-    async def start(self, host: str) -> None:
-        """Listen on a free port of ``host``. Raises ``OSError`` where that can't be done."""
+    async def start(self, host: str, first_port: int = 0) -> None:
+        """Listen on ``host``: on the first free one of ``PORTS`` ports, or with 0 on any. Raises ``OSError``."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: GatewayChannel(self), host, 0)
+        self._server = await self._listen(host, first_port)
         port = self._server.sockets[0].getsockname()[1]
         self._address = GatewayAddress(host, port, self._life)
         self._reporter = loop.call_later(_REPORT_INTERVAL_S, self._report)
+
+    async def _listen(self, host: str, first_port: int) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if first_port == 0:
+            return await loop.create_server(lambda: GatewayChannel(self), host, 0)
+        for port in range(first_port, first_port + PORTS):
+            try:
+                return await loop.create_server(lambda: GatewayChannel(self), host, port)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        raise OSError(errno.EADDRINUSE, f"no port from {first_port} to {first_port + PORTS - 1} of {host} is free")
 
     async def close(self) -> None:
         """Close every channel; their streams are lost. Idempotent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 
 import msgspec
 import pytest
@@ -12,10 +13,20 @@ from cluster.engine.contract import EngineUsage, Frame
 from cluster.relay.channel import gateway_end
 from cluster.relay.channel.connection import HANDSHAKE_MAX_BYTES
 from cluster.relay.channel.framing import HEADER_BYTES
+from cluster.relay.channel.gateway_end import PORTS, ChannelServer
 from cluster.relay.channel.handshake import ChannelKey, new_life, new_nonce
 from cluster.relay.channel.messages import Challenge, Delta, GatewayAddress, Hello, Ping, Refused, Step, Welcome
 from cluster.relay.channel.replica_end import ChannelUnavailable
-from tests.unit.relay.ends import KEY, RecordingObserver, Stranger, dialling, eventually, listening
+from tests.unit.relay.ends import (
+    KEY,
+    MAX_MESSAGE_BYTES,
+    PEER_TIMEOUT_S,
+    RecordingObserver,
+    Stranger,
+    dialling,
+    eventually,
+    listening,
+)
 
 OTHER_KEY = ChannelKey.of(b"another secret of thirty-two bytes")
 ANSWER = Step([Delta(1, [b"forged"], Frame(usage=EngineUsage(1, 1)))])
@@ -185,3 +196,26 @@ async def test_proofs_and_keys_stay_out_of_the_logs(caplog: pytest.LogCaptureFix
         for secret in (hello.proof, KEY._key, OTHER_KEY._key):
             assert secret.hex() not in caplog.text
             assert repr(secret) not in caplog.text
+
+
+async def test_gateways_of_one_node_take_the_first_free_ports_of_a_range() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        taken = holder.getsockname()[1]
+        servers = [ChannelServer(KEY, MAX_MESSAGE_BYTES, PEER_TIMEOUT_S, RecordingObserver()) for _ in range(2)]
+        try:
+            for server in servers:
+                await server.start("127.0.0.1", taken)
+            ports = [server.address.port for server in servers]
+            assert len(set(ports)) == 2
+            assert all(taken < port < taken + PORTS for port in ports)
+        finally:
+            for server in servers:
+                await server.close()
+
+
+async def test_a_range_without_a_free_port_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_end, "PORTS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        server = ChannelServer(KEY, MAX_MESSAGE_BYTES, PEER_TIMEOUT_S, RecordingObserver())
+        with pytest.raises(OSError, match="is free"):
+            await server.start("127.0.0.1", holder.getsockname()[1])
