@@ -13,6 +13,7 @@
 | `Cancel`    | gateway | nobody wants the stream any more                                                               |
 | `Follow`    | gateway | once, where gateways are told of prefix caches, and again when something of that is missing    |
 | `Resident`  | replica | what has changed in its prefix cache, from time to time                                        |
+| `Load`      | replica | what it has to do has changed, at most every `routing.load_period_s`                           |
 | `Ping`      | both    | nothing else was said for a while                                                              |
 
 A connection begins with `Challenge`, `Hello`, `Welcome`; whatever else comes before that ends it.
@@ -23,10 +24,11 @@ from __future__ import annotations
 import msgspec
 
 from cluster.engine.contract import EngineRequest, Frame
+from cluster.routing.pending import LoadReport
 from cluster.routing.residency.report import Report, Subscribe
 
 #: Part of every proof: ends that speak different versions do not get past the handshake.
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 class GatewayAddress(msgspec.Struct, frozen=True, array_like=True):
@@ -125,6 +127,12 @@ class Resident(msgspec.Struct, tag=11, array_like=True):
     report: Report
 
 
-FromReplica = Hello | Step | Fetch | Resident | Ping
+class Load(msgspec.Struct, tag=12, array_like=True):
+    """How much the replica has to do, and which prompts it was given since it told last."""
+
+    report: LoadReport
+
+
+FromReplica = Hello | Step | Fetch | Resident | Load | Ping
 FromGateway = Challenge | Welcome | Refused | Body | Credit | Cancel | Follow | Ping
 Message = FromReplica | FromGateway

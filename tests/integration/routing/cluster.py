@@ -66,7 +66,7 @@ class Engine:
         self._numbers = count()
 
     def record_routing_stats(self) -> dict[str, Any]:
-        return self._expected.report(time.monotonic())
+        return self._expected.stats(time.monotonic())
 
     async def stream(self, hold_s: float, ticket: ArrivedTicket | None = None) -> AsyncIterator[Arrival | None]:
         request_id = str(next(self._numbers))
@@ -74,6 +74,7 @@ class Engine:
         yield Arrival(serve.get_replica_context().replica_id.unique_id, os.getpid(), ticket)
         self._expected.computed(request_id, time.monotonic())
         await asyncio.sleep(hold_s)
+        self._expected.ended(request_id, time.monotonic())
         yield None
 
 
