@@ -82,8 +82,9 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
             for gone in self._fleet.update(running, now_s):
                 self._forget(gone)
             for unique_id, replica in running.items():
-                if replica.routing_stats:
-                    self._hear(unique_id, LoadReport.of_stats(replica.routing_stats), now_s)
+                report = LoadReport.of_stats(replica.routing_stats or {})
+                if report is not None:
+                    self._hear(unique_id, report, now_s)
             self._running = running
         # Through its module: Serve pickles this class by value, and the view must stay the one of the process.
         replica_view.PROCESS_VIEW.publish(self._deployment_id.name, running)

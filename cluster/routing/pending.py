@@ -8,7 +8,7 @@ numbered, so that whoever is told on both ways can tell what is old.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -44,8 +44,10 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     marks: tuple[bytes, ...] = ()
 
     @classmethod
-    def of_stats(cls, stats: dict[str, Any]) -> LoadReport:
-        """What Ray Serve carried. Raises ``KeyError`` for what :meth:`PendingPrompts.stats` did not make."""
+    def of_stats(cls, stats: Mapping[str, Any]) -> LoadReport | None:
+        """What Ray Serve carried; ``None`` for what :meth:`PendingPrompts.stats` did not make, as before a replica's first report."""
+        if NUMBER not in stats:
+            return None
         return cls(stats[NUMBER], stats[ONGOING], stats[PENDING_TOKENS], stats[GIVEN_TOKENS], stats[MARKS])
 
 

@@ -38,7 +38,7 @@ class LoadPump:
         """There is something to tell. To be called on the event loop of the channels."""
         if self._timer is None and not self._stopped:
             wait_s = max(0.0, self._told_s + self._period_s - time.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._tell)
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self.tell)
 
     def stop(self) -> None:
         """Tell nothing more. Idempotent."""
@@ -47,8 +47,11 @@ class LoadPump:
             self._timer.cancel()
             self._timer = None
 
-    def _tell(self) -> None:
-        self._timer = None
+    def tell(self) -> None:
+        """Tell the state as it is, now."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
         self._told_s = time.monotonic()
         message = Load(self._source.news(self._told_s))
         for channel in self._dialer.channels():
