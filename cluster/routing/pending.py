@@ -45,7 +45,7 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
 
     @classmethod
     def of_stats(cls, stats: Mapping[str, Any]) -> LoadReport | None:
-        """What Ray Serve carried; ``None`` for what :meth:`PendingPrompts.stats` did not make, as before a replica's first report."""
+        """What Ray Serve carried; ``None`` for what :meth:`PendingPrompts.stats` did not make."""
         if NUMBER not in stats:
             return None
         return cls(stats[NUMBER], stats[ONGOING], stats[PENDING_TOKENS], stats[GIVEN_TOKENS], stats[MARKS])
