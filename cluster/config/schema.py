@@ -203,8 +203,8 @@ class RoutingSettings(Section):
     index_entries: int = Field(
         200_000,
         ge=1000,
-        description="Prefix hashes that each gateway remembers, over all organizations: once to choose anchors, and once for each "
-        "model to know which replica holds what.",
+        description="Prefix hashes that each gateway remembers for each model, over all organizations: once to choose anchors, and "
+        "once to know which replica holds what.",
     )
     recompute_weight: float = Field(
         2.0,
@@ -217,8 +217,15 @@ class RoutingSettings(Section):
         0.25,
         gt=0,
         le=10,
-        description="How often replicas tell gateways what others sent them, and with `index: precise` what they have cached, in "
-        "seconds.",
+        description="How often replicas tell gateways through Ray Serve what others sent them, and with `index: precise` what they "
+        "have cached, in seconds.",
+    )
+    load_period_s: float = Field(
+        0.02,
+        gt=0,
+        le=10,
+        description="How often at most a replica tells what others sent it to the gateways that have a channel to it (relay "
+        "`stepped`), in seconds. It does so only when something has changed.",
     )
 
 

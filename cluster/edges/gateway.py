@@ -27,6 +27,7 @@ from cluster.inference.requests.limits import RequestLimits
 from cluster.prompt_cache.salt import SaltDeriver
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.handle import HandleRelay
+from cluster.relay.loads import PROCESS_LOADS
 from cluster.relay.replicas import PROCESS_VIEW
 from cluster.relay.residency import PROCESS_TABLE
 from cluster.relay.stepped import SteppedRelay
@@ -61,18 +62,19 @@ class Gateway(GrpcEdge):
             {model_id: handle.deployment_name for model_id, handle in engines.items()}, PROCESS_VIEW, metrics.replicas_ready
         )
         self._relay = await _started_relay(config, engines, relay_host or ray.util.get_node_ip_address())
+        planner = PrefixPlanner(
+            SaltDeriver(config.secret.get_secret_value().encode(), config.prompt_cache, time.time),
+            config.prompt_cache,
+            config.routing,
+            lambda model: len(self._readiness.replicas(model)),
+        )
         self._inference = ClusterInference(
             models={model.id: model for model in config.models},
             relay=self._relay,
-            planner=PrefixPlanner(
-                SaltDeriver(config.secret.get_secret_value().encode(), config.prompt_cache, time.time),
-                config.prompt_cache,
-                config.routing,
-                lambda model: len(self._readiness.replicas(model)),
-            ),
+            planner=planner,
             limit=ConcurrencyLimit(config.admission.max_concurrent_requests_per_organization),
             max_in_progress=config.gateway.max_ongoing_requests,
-            recorder=ClusterRecorder(metrics, self._ledger),
+            recorder=ClusterRecorder(metrics, self._ledger, planner.remembered_blocks),
             admission=config.admission,
             has_replica=self._readiness.has_replica,
         )
@@ -109,7 +111,7 @@ async def _started_relay(config: ClusterConfig, engines: dict[str, DeploymentHan
     if config.relay.implementation == "handle":
         return HandleRelay(engines)
     key = ChannelKey.of(config.secret.get_secret_value().encode())
-    relay = SteppedRelay(engines, config.relay, key, metrics, _residency(config))
+    relay = SteppedRelay(engines, config.relay, key, metrics, _residency(config), PROCESS_LOADS)
     await relay.start(host)
     return relay
 

@@ -129,8 +129,9 @@ INDEX_ENTRIES = Metric(
     "ossature_routing_index_entries",
     Kind.GAUGE,
     Source.GATEWAY,
-    "What routers remember of who holds which prefix: blocks, marks told by replicas, and popular prefixes; the sum of the node's "
-    "gateways. Bounded by `routing.index_entries` for each gateway and model, and five sixteenths more for marks and popularity.",
+    "What gateways remember for routing: blocks of prompts to choose anchors by, who holds which block, marks told by replicas, "
+    "and popular prefixes; the sum of the node's gateways. Bounded for each gateway and model by twice `routing.index_entries` and "
+    "five sixteenths of it for marks and popularity.",
     labels=("model",),
     combine="livesum",
     example="sum by (model) (ossature_routing_index_entries)",
