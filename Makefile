@@ -62,10 +62,10 @@ services-stop: ## Stop them
 bench-peers: setup ## Install the programs that `make bench` compares with, each in an environment of its own
 	@$(PYTHON_BIN) -m bench.peers
 
-bench: models ## Compare with the peers, in front of the same workers and with a real engine (20 minutes)
+bench: models ## Compare with the peers, in front of the same workers and with vLLM (30 minutes)
 	-@$(PYTHON_BIN) -m bench.peers
 	@$(PYTHON_BIN) -m bench.live
-	@$(PYTHON_BIN) -m bench.live --engine vllm
+	@$(PYTHON_BIN) -m bench.live --engine scripted
 
 bench-engines: models ## Compare routing policies on real CPU engines (10 minutes)
 	@$(PYTHON_BIN) -m bench.engines
