@@ -12,28 +12,28 @@ BYTES_PER_MS = 48
 """Of the audio inside: 16-bit little-endian mono at 24 kHz."""
 
 
-class Pcm(Received, tag_field="type", tag="audio/pcm", kw_only=True):
+class Pcm(Received, tag_field="type", tag="audio/pcm", frozen=True, kw_only=True):
     """16-bit little-endian mono at 24 kHz; the schema knows no other rate."""
 
     rate: Literal[24000] = 24000
 
 
-class Pcmu(Received, tag_field="type", tag="audio/pcmu", kw_only=True):
+class Pcmu(Received, tag_field="type", tag="audio/pcmu", frozen=True, kw_only=True):
     """G.711 µ-law at 8 kHz."""
 
 
-class Pcma(Received, tag_field="type", tag="audio/pcma", kw_only=True):
+class Pcma(Received, tag_field="type", tag="audio/pcma", frozen=True, kw_only=True):
     """G.711 A-law at 8 kHz."""
 
 
 AudioFormat = Pcm | Pcmu | Pcma
 
 
-class NoiseReduction(Received, kw_only=True):
+class NoiseReduction(Received, frozen=True, kw_only=True):
     type: Literal["near_field", "far_field"] | UnsetType = UNSET
 
 
-class ServerVad(Received, tag_field="type", tag="server_vad", kw_only=True):
+class ServerVad(Received, tag_field="type", tag="server_vad", frozen=True, kw_only=True):
     """Turns end with silence. ``idle_timeout_ms``: how long after an answer a silent user is spoken to again."""
 
     threshold: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5
@@ -44,7 +44,7 @@ class ServerVad(Received, tag_field="type", tag="server_vad", kw_only=True):
     idle_timeout_ms: Annotated[int, Meta(ge=5000, le=30000)] | None = None
 
 
-class SemanticVad(Received, tag_field="type", tag="semantic_vad", kw_only=True):
+class SemanticVad(Received, tag_field="type", tag="semantic_vad", frozen=True, kw_only=True):
     """Turns end when what was said sounds finished. ``eagerness`` bounds the wait: 2 s (high), 4 s (medium, auto), 8 s (low)."""
 
     eagerness: Literal["low", "medium", "high", "auto"] = "auto"
@@ -55,7 +55,7 @@ class SemanticVad(Received, tag_field="type", tag="semantic_vad", kw_only=True):
 TurnDetection = ServerVad | SemanticVad
 
 
-class Transcription(Received, kw_only=True):
+class Transcription(Received, frozen=True, kw_only=True):
     """How a client wants its speech transcribed. The recognizer is the cluster's; OpenAI's model names all stand for it."""
 
     model: Annotated[str, Meta(max_length=128)] | UnsetType = UNSET
@@ -66,7 +66,7 @@ class Transcription(Received, kw_only=True):
     delay: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType = UNSET
 
 
-class CustomVoice(Received, kw_only=True):
+class CustomVoice(Received, frozen=True, kw_only=True):
     id: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -74,34 +74,34 @@ Voice = Annotated[str, Meta(min_length=1, max_length=64)] | CustomVoice
 Speed = Annotated[float, Meta(ge=0.25, le=1.5)]
 
 
-class AudioInput(Received, kw_only=True):
+class AudioInput(Received, frozen=True, kw_only=True):
     """``None`` turns transcription, noise reduction or turn detection off."""
 
     format: AudioFormat | UnsetType = UNSET
-    transcription: Transcription | None | UnsetType = UNSET
-    noise_reduction: NoiseReduction | None | UnsetType = UNSET
-    turn_detection: TurnDetection | None | UnsetType = UNSET
+    transcription: Transcription | UnsetType | None = UNSET
+    noise_reduction: NoiseReduction | UnsetType | None = UNSET
+    turn_detection: TurnDetection | UnsetType | None = UNSET
 
 
-class AudioOutput(Received, kw_only=True):
+class AudioOutput(Received, frozen=True, kw_only=True):
     format: AudioFormat | UnsetType = UNSET
     voice: Voice | UnsetType = UNSET
     speed: Speed | UnsetType = UNSET
 
 
-class Audio(Received, kw_only=True):
+class Audio(Received, frozen=True, kw_only=True):
     input: AudioInput | UnsetType = UNSET
     output: AudioOutput | UnsetType = UNSET
 
 
-class ResponseAudioOutput(Received, kw_only=True):
+class ResponseAudioOutput(Received, frozen=True, kw_only=True):
     format: AudioFormat | UnsetType = UNSET
     voice: Voice | UnsetType = UNSET
 
 
-class ResponseAudio(Received, kw_only=True):
+class ResponseAudio(Received, frozen=True, kw_only=True):
     output: ResponseAudioOutput | UnsetType = UNSET
 
 
-class TranscriptionAudio(Received, kw_only=True):
+class TranscriptionAudio(Received, frozen=True, kw_only=True):
     input: AudioInput | UnsetType = UNSET

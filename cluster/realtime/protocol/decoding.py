@@ -17,7 +17,7 @@ from cluster.realtime.protocol.validation import refusal
 
 _EVENT_ID_CHARS = 512
 
-_decoder = msgspec.json.Decoder(ClientEvent)
+_decoder: msgspec.json.Decoder[ClientEvent] = msgspec.json.Decoder(ClientEvent)
 _plain = msgspec.json.Decoder()
 
 
@@ -42,7 +42,7 @@ def decode(frame: bytes | str) -> ClientEvent:
 def convert(document: object) -> ClientEvent:
     """The same for an event that has been parsed already. Raises :class:`EventRefused`."""
     try:
-        event = msgspec.convert(document, ClientEvent)
+        event: ClientEvent = msgspec.convert(document, ClientEvent)
         check(event)
     except EventRefused as error:
         error.event_id = error.event_id or _event_id(document)

@@ -20,18 +20,18 @@ PARTS_OF_ROLE: dict[str, frozenset[str]] = {
 MAX_PARTS = 256
 
 
-class Part(Received, kw_only=True):
+class Part(Received, frozen=True, kw_only=True):
     """Content of a message. ``audio`` is base64 on the wire, in the session's input format."""
 
     type: PartType
     text: str | UnsetType = UNSET
     audio: bytes | UnsetType = UNSET
-    transcript: str | None | UnsetType = UNSET
+    transcript: str | UnsetType | None = UNSET
     image_url: str | UnsetType = UNSET
     detail: Literal["auto", "low", "high"] | UnsetType = UNSET
 
 
-class Message(Received, tag_field="type", tag="message", kw_only=True):
+class Message(Received, tag_field="type", tag="message", frozen=True, kw_only=True):
     id: Id | UnsetType = UNSET
     object: Literal["realtime.item"] | UnsetType = UNSET
     status: Status | UnsetType = UNSET
@@ -39,7 +39,7 @@ class Message(Received, tag_field="type", tag="message", kw_only=True):
     content: Annotated[list[Part], Meta(max_length=MAX_PARTS)]
 
 
-class FunctionCall(Received, tag_field="type", tag="function_call", kw_only=True):
+class FunctionCall(Received, tag_field="type", tag="function_call", frozen=True, kw_only=True):
     id: Id | UnsetType = UNSET
     object: Literal["realtime.item"] | UnsetType = UNSET
     status: Status | UnsetType = UNSET
@@ -48,7 +48,7 @@ class FunctionCall(Received, tag_field="type", tag="function_call", kw_only=True
     arguments: str
 
 
-class FunctionCallOutput(Received, tag_field="type", tag="function_call_output", kw_only=True):
+class FunctionCallOutput(Received, tag_field="type", tag="function_call_output", frozen=True, kw_only=True):
     id: Id | UnsetType = UNSET
     object: Literal["realtime.item"] | UnsetType = UNSET
     status: Status | UnsetType = UNSET
@@ -56,37 +56,37 @@ class FunctionCallOutput(Received, tag_field="type", tag="function_call_output",
     output: str
 
 
-class McpApprovalResponse(Received, tag_field="type", tag="mcp_approval_response", kw_only=True):
+class McpApprovalResponse(Received, tag_field="type", tag="mcp_approval_response", frozen=True, kw_only=True):
     id: Id
     approval_request_id: str
     approve: bool
-    reason: str | None | UnsetType = UNSET
+    reason: str | UnsetType | None = UNSET
 
 
-class McpListTools(Received, tag_field="type", tag="mcp_list_tools", kw_only=True):
+class McpListTools(Received, tag_field="type", tag="mcp_list_tools", frozen=True, kw_only=True):
     id: Id | UnsetType = UNSET
     server_label: str
     tools: list[dict[str, Any]]
 
 
-class McpCall(Received, tag_field="type", tag="mcp_call", kw_only=True):
+class McpCall(Received, tag_field="type", tag="mcp_call", frozen=True, kw_only=True):
     id: Id
     server_label: str
     name: str
     arguments: str
-    approval_request_id: str | None | UnsetType = UNSET
-    output: str | None | UnsetType = UNSET
-    error: dict[str, Any] | None | UnsetType = UNSET
+    approval_request_id: str | UnsetType | None = UNSET
+    output: str | UnsetType | None = UNSET
+    error: dict[str, Any] | UnsetType | None = UNSET
 
 
-class McpApprovalRequest(Received, tag_field="type", tag="mcp_approval_request", kw_only=True):
+class McpApprovalRequest(Received, tag_field="type", tag="mcp_approval_request", frozen=True, kw_only=True):
     id: Id
     server_label: str
     name: str
     arguments: str
 
 
-class ItemReference(Received, tag_field="type", tag="item_reference", kw_only=True):
+class ItemReference(Received, tag_field="type", tag="item_reference", frozen=True, kw_only=True):
     """Stands for an item of the conversation, in the ``input`` of a response."""
 
     id: Id
@@ -96,4 +96,6 @@ OwnItem = Message | FunctionCall | FunctionCallOutput
 """Items that conversations here are made of."""
 
 Item = Message | FunctionCall | FunctionCallOutput | McpApprovalResponse | McpListTools | McpCall | McpApprovalRequest
-InputItem = Message | FunctionCall | FunctionCallOutput | McpApprovalResponse | McpListTools | McpCall | McpApprovalRequest | ItemReference
+InputItem = (
+    Message | FunctionCall | FunctionCallOutput | McpApprovalResponse | McpListTools | McpCall | McpApprovalRequest | ItemReference
+)

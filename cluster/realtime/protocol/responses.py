@@ -18,7 +18,7 @@ ResponseStatus = Literal["completed", "cancelled", "failed", "incomplete", "in_p
 Reason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "content_filter"]
 
 
-class ResponseParams(Received, kw_only=True):
+class ResponseParams(Received, frozen=True, kw_only=True):
     """Overrides for one response. ``temperature`` is the beta dialect's alone."""
 
     output_modalities: Modalities | UnsetType = UNSET
@@ -31,30 +31,30 @@ class ResponseParams(Received, kw_only=True):
     max_output_tokens: MaxOutputTokens | UnsetType | None = UNSET
     conversation: Literal["auto", "none"] | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
-    prompt: Prompt | None | UnsetType = UNSET
+    prompt: Prompt | UnsetType | None = UNSET
     input: Annotated[list[InputItem], Meta(max_length=MAX_INPUT_ITEMS)] | UnsetType = UNSET
     temperature: Temperature | UnsetType = UNSET
 
 
-class StatusError(Sent, kw_only=True):
+class StatusError(Sent, frozen=True, kw_only=True):
     type: str
     code: str | UnsetType = UNSET
     message: str | UnsetType = UNSET
 
 
-class StatusDetails(Sent, kw_only=True):
+class StatusDetails(Sent, frozen=True, kw_only=True):
     type: Literal["completed", "cancelled", "failed", "incomplete"]
     reason: Reason | UnsetType = UNSET
     error: StatusError | UnsetType = UNSET
 
 
-class CachedTokensDetails(Sent, kw_only=True):
+class CachedTokensDetails(Sent, frozen=True, kw_only=True):
     text_tokens: int
     audio_tokens: int = 0
     image_tokens: int = 0
 
 
-class InputTokenDetails(Sent, kw_only=True):
+class InputTokenDetails(Sent, frozen=True, kw_only=True):
     text_tokens: int
     audio_tokens: int
     cached_tokens: int
@@ -62,12 +62,12 @@ class InputTokenDetails(Sent, kw_only=True):
     image_tokens: int = 0
 
 
-class OutputTokenDetails(Sent, kw_only=True):
+class OutputTokenDetails(Sent, frozen=True, kw_only=True):
     text_tokens: int
     audio_tokens: int
 
 
-class ResponseUsage(Sent, kw_only=True):
+class ResponseUsage(Sent, frozen=True, kw_only=True):
     total_tokens: int
     input_tokens: int
     output_tokens: int
@@ -75,16 +75,16 @@ class ResponseUsage(Sent, kw_only=True):
     output_token_details: OutputTokenDetails
 
 
-class ShownResponseOutput(Sent, kw_only=True):
+class ShownResponseOutput(Sent, frozen=True, kw_only=True):
     format: AudioFormat
     voice: str
 
 
-class ShownResponseAudio(Sent, kw_only=True):
+class ShownResponseAudio(Sent, frozen=True, kw_only=True):
     output: ShownResponseOutput
 
 
-class Response(Sent, kw_only=True):
+class Response(Sent, frozen=True, kw_only=True):
     """``conversation_id`` is missing for a response outside the conversation."""
 
     object: Literal["realtime.response"] = "realtime.response"

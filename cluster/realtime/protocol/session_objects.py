@@ -17,17 +17,17 @@ ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 Temperature = Annotated[float, Meta(ge=0.0, le=2.0)]
 
 
-class Tracing(Received, kw_only=True):
+class Tracing(Received, frozen=True, kw_only=True):
     workflow_name: Annotated[str, Meta(max_length=512)] | UnsetType = UNSET
     group_id: Annotated[str, Meta(max_length=512)] | UnsetType = UNSET
     metadata: dict[str, Any] | UnsetType = UNSET
 
 
-class TokenLimits(Received, kw_only=True):
+class TokenLimits(Received, frozen=True, kw_only=True):
     post_instructions: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
 
 
-class RetentionRatio(Received, tag_field="type", tag="retention_ratio", kw_only=True):
+class RetentionRatio(Received, tag_field="type", tag="retention_ratio", frozen=True, kw_only=True):
     """What is kept of the context once it is full: a share of it, so that the beginning then stays the same for a while."""
 
     retention_ratio: Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -37,19 +37,19 @@ class RetentionRatio(Received, tag_field="type", tag="retention_ratio", kw_only=
 Truncation = Literal["auto", "disabled"] | RetentionRatio
 
 
-class Reasoning(Received, kw_only=True):
+class Reasoning(Received, frozen=True, kw_only=True):
     effort: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType | None = UNSET
 
 
-class Prompt(Received, kw_only=True):
+class Prompt(Received, frozen=True, kw_only=True):
     """A prompt that is stored with OpenAI. Accepted because clients send it; there is no such store here."""
 
     id: str
-    version: str | None | UnsetType = UNSET
-    variables: dict[str, Any] | None | UnsetType = UNSET
+    version: str | UnsetType | None = UNSET
+    variables: dict[str, Any] | UnsetType | None = UNSET
 
 
-class RealtimeSessionUpdate(Received, tag_field="type", tag="realtime", kw_only=True):
+class RealtimeSessionUpdate(Received, tag_field="type", tag="realtime", frozen=True, kw_only=True):
     """Changes to a session; what is ``UNSET`` stays as it is.
 
     ``temperature`` is the beta dialect's alone, the GA dialect refuses it.
@@ -60,18 +60,18 @@ class RealtimeSessionUpdate(Received, tag_field="type", tag="realtime", kw_only=
     instructions: str | UnsetType | None = UNSET
     audio: Audio | UnsetType = UNSET
     include: Include | UnsetType | None = UNSET
-    tracing: Literal["auto"] | Tracing | None | UnsetType = UNSET
+    tracing: Literal["auto"] | Tracing | UnsetType | None = UNSET
     tools: Tools | UnsetType | None = UNSET
     tool_choice: ToolChoice | UnsetType = UNSET
     parallel_tool_calls: bool | UnsetType | None = UNSET
     reasoning: Reasoning | UnsetType | None = UNSET
     max_output_tokens: MaxOutputTokens | UnsetType | None = UNSET
     truncation: Truncation | UnsetType | None = UNSET
-    prompt: Prompt | None | UnsetType = UNSET
+    prompt: Prompt | UnsetType | None = UNSET
     temperature: Temperature | UnsetType = UNSET
 
 
-class TranscriptionSessionUpdate(Received, tag_field="type", tag="transcription", kw_only=True):
+class TranscriptionSessionUpdate(Received, tag_field="type", tag="transcription", frozen=True, kw_only=True):
     audio: TranscriptionAudio | UnsetType = UNSET
     include: Include | UnsetType | None = UNSET
 
@@ -79,25 +79,25 @@ class TranscriptionSessionUpdate(Received, tag_field="type", tag="transcription"
 SessionUpdateBody = RealtimeSessionUpdate | TranscriptionSessionUpdate
 
 
-class ShownAudioInput(Sent, kw_only=True):
+class ShownAudioInput(Sent, frozen=True, kw_only=True):
     format: AudioFormat
     transcription: Transcription | UnsetType = UNSET
     noise_reduction: NoiseReduction | UnsetType = UNSET
     turn_detection: TurnDetection | None = None
 
 
-class ShownAudioOutput(Sent, kw_only=True):
+class ShownAudioOutput(Sent, frozen=True, kw_only=True):
     format: AudioFormat
     voice: str
     speed: float
 
 
-class ShownAudio(Sent, kw_only=True):
+class ShownAudio(Sent, frozen=True, kw_only=True):
     input: ShownAudioInput
     output: ShownAudioOutput | UnsetType = UNSET
 
 
-class RealtimeSession(Sent, tag_field="type", tag="realtime", kw_only=True):
+class RealtimeSession(Sent, tag_field="type", tag="realtime", frozen=True, kw_only=True):
     """The whole of a session's settings. ``expires_at``: Unix seconds."""
 
     object: Literal["realtime.session"] = "realtime.session"
@@ -119,7 +119,7 @@ class RealtimeSession(Sent, tag_field="type", tag="realtime", kw_only=True):
     temperature: float | UnsetType = UNSET
 
 
-class TranscriptionSession(Sent, tag_field="type", tag="transcription", kw_only=True):
+class TranscriptionSession(Sent, tag_field="type", tag="transcription", frozen=True, kw_only=True):
     object: Literal["realtime.transcription_session"] = "realtime.transcription_session"
     id: str
     expires_at: int

@@ -9,13 +9,13 @@ from msgspec import Meta
 from cluster.realtime.protocol.structs import UNSET, Received, UnsetType
 
 
-class FunctionTool(Received, tag_field="type", tag="function", kw_only=True):
+class FunctionTool(Received, tag_field="type", tag="function", frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]+$", max_length=64)]
     description: str | UnsetType | None = UNSET
     parameters: dict[str, Any] | UnsetType | None = UNSET
 
 
-class McpTool(Received, tag_field="type", tag="mcp", kw_only=True):
+class McpTool(Received, tag_field="type", tag="mcp", frozen=True, kw_only=True):
     """A tool server. Taken apart so that it can be refused by name: this cluster calls no tool server for its clients."""
 
     server_label: str
@@ -35,11 +35,11 @@ Tool = FunctionTool | McpTool
 Tools = Annotated[list[Tool], Meta(max_length=128)]
 
 
-class FunctionChoice(Received, tag_field="type", tag="function", kw_only=True):
+class FunctionChoice(Received, tag_field="type", tag="function", frozen=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-class McpChoice(Received, tag_field="type", tag="mcp", kw_only=True):
+class McpChoice(Received, tag_field="type", tag="mcp", frozen=True, kw_only=True):
     server_label: str
     name: str | UnsetType | None = UNSET
 
