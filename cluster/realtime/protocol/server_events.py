@@ -340,22 +340,19 @@ class McpArgumentsDone(_OfMcpCall, tag="response.mcp_call_arguments.done", froze
 
 def event_type(event: ServerEvent | DtmfReceived) -> str:
     """The event's ``type`` on the wire."""
-    return _tag(type(event)) or ""
+    return str(type(event).__struct_config__.tag)
 
 
-def _tag(kind: type[msgspec.Struct]) -> str | None:
-    tag = kind.__struct_config__.tag
-    return tag if isinstance(tag, str) else None
+def _leaves(kind: type[Sent]) -> Iterator[tuple[str, type[Sent]]]:
+    """What has no class below it is sent; the others only hold fields that several events share."""
+    below = kind.__subclasses__()
+    if not below:
+        yield str(kind.__struct_config__.tag), kind
+    for leaf in below:
+        yield from _leaves(leaf)
 
 
-def _concrete(kind: type[Sent]) -> Iterator[tuple[str, type[Sent]]]:
-    if (tag := _tag(kind)) is not None:
-        yield tag, kind
-    for below in kind.__subclasses__():
-        yield from _concrete(below)
-
-
-SERVER_EVENTS: dict[str, type[Sent]] = dict([*_concrete(ServerEvent), *_concrete(DtmfReceived)])
+SERVER_EVENTS: dict[str, type[Sent]] = dict([*_leaves(ServerEvent), *_leaves(DtmfReceived)])
 """Every server event by its type."""
 
 encode = msgspec.json.Encoder().encode
