@@ -1,4 +1,4 @@
-"""What every recognizer, synthesizer and voice activity detector takes and gives: types that realtime sessions and HTTP edges share.
+"""What every recognizer, synthesizer and voice activity detector takes and gives. Realtime sessions and HTTP edges share it.
 
 Audio between the parts of the cluster is 16-bit little endian mono PCM at :data:`SAMPLE_RATE_HZ` unless a signature names another
 rate. Positions are counted in audio, never by a clock: milliseconds from the first sample that a session has sent, or samples from
