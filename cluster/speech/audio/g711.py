@@ -20,7 +20,7 @@ _SEGMENT_BITS: Final = 4
 _LOW_BITS: Final = 0x0F
 #: Added to magnitudes of 14 bits, so that segments begin at powers of two.
 _MULAW_BIAS: Final = 33
-_MULAW_LOUDEST: Final = 8_159
+_MULAW_LOUDEST: Final = 8_158
 
 
 def _all_samples() -> NDArray[np.int32]:

@@ -48,8 +48,9 @@ class NoiseReducer:
 
     def end(self) -> Pcm:
         """The rest."""
-        tail = self._cleaned(self._down.end() + bytes(-len(self._waiting) % _FRAME_BYTES))
-        return tail + self._up.end()
+        tail = self._down.end()
+        missing = -(len(self._waiting) + len(tail)) % _FRAME_BYTES
+        return self._cleaned(tail + bytes(missing)) + self._up.end()
 
     def _cleaned(self, pcm: Pcm) -> Pcm:
         self._waiting += pcm
