@@ -1,4 +1,4 @@
-"""What every recognizer, synthesizer and voice activity detector takes and gives: types that realtime sessions and HTTP edges share.
+"""What every recognizer, synthesizer and voice activity detector takes and gives. Realtime sessions and HTTP edges share it.
 
 Audio between the parts of the cluster is 16-bit little endian mono PCM at :data:`SAMPLE_RATE_HZ` unless a signature names another
 rate. Positions are counted in audio, never by a clock: milliseconds from the first sample that a session has sent, or samples from
@@ -96,10 +96,13 @@ class Recognizer(Protocol):
         """Languages that it understands, ISO 639-1; empty: whatever the model does."""
         ...
 
-    def open(self, *, rate_hz: int = SAMPLE_RATE_HZ, language: str | None = None, prompt: str | None = None) -> Recognition:
+    def open(
+        self, *, rate_hz: int = SAMPLE_RATE_HZ, language: str | None = None, prompt: str | None = None, live: bool = True
+    ) -> Recognition:
         """Begin an utterance. Costs nothing until audio is fed.
 
         ``prompt``: words to expect or text that came before; a recognizer that can't use it ignores it.
+        ``live``: audio comes as it is spoken, and a transcript is waited for. False: all is there, and accuracy goes before time.
 
         Raises:
             InvalidRequest: ``language`` is none that it understands, or ``rate_hz`` is out of range (8,000 to 48,000).
@@ -129,9 +132,9 @@ class TextMark:
 
 @dataclass(frozen=True, slots=True)
 class SpokenChunk:
-    """Audio that was made since the chunk before, and the words that end in it or later, in order of the text.
+    """Audio that was made since the chunk before, and the words that end in it or just before it, in order of the text.
 
-    A mark comes with the chunk that holds its sample or with an earlier one, never with a later one.
+    A mark comes with the chunk that holds its sample, or with the next one after it.
     """
 
     pcm: Pcm
