@@ -15,6 +15,7 @@ LAYERS = (
     {"store", "telemetry"},
     {"identity", "admission", "prompt_cache", "routing", "engine", "relay"},
     {"inference", "replay"},
+    {"realtime"},
     {"edges"},
     {"app", "runtime", "cli"},
 )
@@ -31,6 +32,7 @@ FOREIGN = {
     "errors": {"ray", "fastapi", "starlette", "grpc", "vllm"},
     "telemetry": {"ray", "fastapi", "starlette", "grpc"},
     "inference": {"fastapi", "starlette", "grpc", "vllm"},
+    "realtime": {"ray", "fastapi", "starlette", "grpc", "vllm", "torch", "websockets"},
 }
 
 

@@ -29,7 +29,7 @@ def decode(frame: bytes | str) -> ClientEvent:
         check_characters(data)
         check(event)
     except EventRefused as error:
-        error.event_id = error.event_id or _event_id(_parsed(data))
+        error.event_id = error.event_id or event_id_of(_parsed(data))
         raise
     except msgspec.ValidationError as error:
         _explain(error, _parsed(data))
@@ -45,7 +45,7 @@ def convert(document: object) -> ClientEvent:
         event: ClientEvent = msgspec.convert(document, ClientEvent)
         check(event)
     except EventRefused as error:
-        error.event_id = error.event_id or _event_id(document)
+        error.event_id = error.event_id or event_id_of(document)
         raise
     except msgspec.ValidationError as error:
         _explain(error, document)
@@ -101,7 +101,7 @@ def check_item(item: InputItem, param: str) -> None:
 
 
 def _explain(error: msgspec.ValidationError, document: object) -> NoReturn:
-    event_id = _event_id(document)
+    event_id = event_id_of(document)
     if not isinstance(document, dict):
         raise EventRefused("invalid_event", "An event must be a JSON object with a 'type'.") from None
     kind = document.get("type")
@@ -140,7 +140,8 @@ def _parsed(data: bytes) -> object:
         raise errors.bad_json(_words(error)) from None
 
 
-def _event_id(document: object) -> str | None:
+def event_id_of(document: object) -> str | None:
+    """The id that a client gave an event, whatever else it is."""
     given = document.get("event_id") if isinstance(document, dict) else None
     return given[:_EVENT_ID_CHARS] if isinstance(given, str) else None
 

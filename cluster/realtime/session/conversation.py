@@ -29,8 +29,8 @@ class Conversation:
         return self._items[-1].id if self._items else None
 
     @property
-    def text_bytes(self) -> int:
-        return sum(item.text_bytes for item in self._items)
+    def text_chars(self) -> int:
+        return sum(item.text_chars for item in self._items)
 
     @property
     def audio_bytes(self) -> int:
@@ -50,21 +50,22 @@ class Conversation:
         """Raises :class:`EventRefused` if there is no room for what a client wants to add."""
         if len(self._items) >= self._limits.max_items:
             raise EventRefused("conversation_full", f"The conversation holds {self._limits.max_items} items already; delete some.")
-        if self.text_bytes + item.text_bytes > self._limits.max_text_bytes:
+        if self.text_chars + item.text_chars > self._limits.max_text_chars:
             raise EventRefused(
-                "conversation_full", f"The conversation's text would exceed {self._limits.max_text_bytes} bytes; delete some items."
+                "conversation_full",
+                f"The conversation's text would exceed {self._limits.max_text_chars} characters; delete some items.",
             )
 
     def overflow(self, item: StoredItem) -> list[StoredItem]:
         """The oldest items that must go before ``item``, which the server adds, has room."""
         going: list[StoredItem] = []
-        text_bytes = self.text_bytes + item.text_bytes
+        text_chars = self.text_chars + item.text_chars
         for old in self._items:
-            fits = len(self._items) - len(going) < self._limits.max_items and text_bytes <= self._limits.max_text_bytes
+            fits = len(self._items) - len(going) < self._limits.max_items and text_chars <= self._limits.max_text_chars
             if fits or old.status == "in_progress":
                 break
             going.append(old)
-            text_bytes -= old.text_bytes
+            text_chars -= old.text_chars
         return going
 
     def insert(self, item: StoredItem, previous_item_id: str | None = None) -> str | None:

@@ -43,7 +43,6 @@ from cluster.realtime.session.actions import (
 )
 from cluster.realtime.session.configuration import language_of
 from cluster.realtime.session.core import Core
-from cluster.realtime.session.finished import finished
 from cluster.realtime.session.input_audio import InputAudio
 from cluster.realtime.session.items import Recognized, StoredItem, StoredPart
 from cluster.realtime.session.transcription import announce_failure, announce_transcript
@@ -56,6 +55,7 @@ from cluster.speech.contract import (
     Transcript,
     TurnEvent,
 )
+from cluster.speech.turns.completeness import finished
 
 MIN_COMMIT_MS = 100
 #: The turn detector tells of speech a little after it began, beyond the padding that it counts itself.

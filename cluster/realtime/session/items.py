@@ -63,8 +63,8 @@ class StoredItem:
         return any(part.recognized is Recognized.PENDING for part in self.parts)
 
     @property
-    def text_bytes(self) -> int:
-        """What it counts for against the limit on text. Characters may take up to four bytes; most take one."""
+    def text_chars(self) -> int:
+        """What it counts for against the limit on text, in characters; some for the item itself."""
         parts = sum(len(part.text) + len(part.transcript or "") for part in self.parts)
         return parts + len(self.arguments) + len(self.output) + len(self.name) + len(self.call_id) + 200
 

@@ -12,7 +12,7 @@ OPENAI_VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "
 class SessionLimits:
     """``max_duration_s``: longest life of a session. ``max_input_bytes``: audio that waits to be committed; a turn that reaches it
     ends there. ``max_kept_audio_bytes``: audio of all items, for ``conversation.item.retrieve``; the oldest goes first.
-    ``max_text_bytes``: text of all items. ``max_responses``: in progress at once, those outside the conversation included.
+    ``max_text_chars``: text of all items. ``max_responses``: in progress at once, those outside the conversation included.
     Audio is 48,000 bytes a second.
     """
 
@@ -20,7 +20,7 @@ class SessionLimits:
     max_items: int = 1000
     max_input_bytes: int = 15 << 20
     max_kept_audio_bytes: int = 32 << 20
-    max_text_bytes: int = 4 << 20
+    max_text_chars: int = 4 << 20
     max_responses: int = 4
 
 

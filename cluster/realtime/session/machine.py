@@ -94,6 +94,11 @@ class SessionMachine:
         return self._life is Life.CLOSED
 
     @property
+    def heard_ms(self) -> int:
+        """All audio that the session was sent, in milliseconds."""
+        return self._hearing.end_ms
+
+    @property
     def wakeup_s(self) -> float:
         """When the next tick is due."""
         idle = self._answering.idle_at_s
@@ -102,7 +107,7 @@ class SessionMachine:
     @property
     def held_bytes(self) -> int:
         """Audio and text that the session holds now."""
-        return self._hearing.held_bytes + self._core.conversation.audio_bytes + self._core.conversation.text_bytes
+        return self._hearing.held_bytes + self._core.conversation.audio_bytes + self._core.conversation.text_chars
 
     def start(self, now: float) -> list[Action]:
         core = self._core

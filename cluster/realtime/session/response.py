@@ -37,7 +37,6 @@ from cluster.realtime.session.actions import (
     StartGeneration,
     StartSpeech,
 )
-from cluster.realtime.session.clauses import ClauseSplitter
 from cluster.realtime.session.context import Asked
 from cluster.realtime.session.emitter import Emitter
 from cluster.realtime.session.items import StoredItem
@@ -45,6 +44,7 @@ from cluster.realtime.session.output_items import AddItem, CalledFunction, Spoke
 from cluster.realtime.session.turn_timer import TurnTimer
 from cluster.realtime.session.usage import response_usage
 from cluster.speech.contract import SpokenChunk
+from cluster.speech.text.clauses import ClauseSplitter
 
 
 class Phase(StrEnum):
@@ -187,8 +187,7 @@ class Response:
         for call in self._calls.values():
             call.close(status)
         if isinstance(self._message, SpokenMessage):
-            rest = self._splitter.rest()
-            self._say([rest] if rest else [], now)
+            self._say(self._splitter.end(), now)
         if self._speaking is not None or self.synthesis_id is not None or self._clauses:
             self.phase = Phase.SPEAKING
         else:

@@ -83,7 +83,7 @@ class ContextWindow:
             if excess_bytes <= 0:
                 return
             item.forgotten = True
-            excess_bytes -= item.text_bytes
+            excess_bytes -= item.text_chars
 
     def _estimate(self, items: Sequence[StoredItem], instructions: str, head_bytes: int) -> int:
         return int((head_bytes + rendered_bytes(items, instructions)) / self._bytes_per_token)

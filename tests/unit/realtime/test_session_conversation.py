@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from cluster.inference.usage import Usage
@@ -78,7 +80,7 @@ def test_successive_turns_begin_with_the_same_bytes(scene: Scene) -> None:
         else:
             scene.write(f"Answer {turn}.\n")
             scene.written()
-    for earlier, later in zip(prompts, prompts[1:], strict=False):
+    for earlier, later in itertools.pairwise(prompts):
         assert later.canonical_prompt().startswith(earlier.canonical_prompt())
         assert len(later.canonical_prompt()) > len(earlier.canonical_prompt())
         assert later.prompt_cache_key == earlier.prompt_cache_key == "sess_test"

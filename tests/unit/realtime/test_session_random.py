@@ -39,10 +39,10 @@ from cluster.speech.contract import (
 from tests.unit.realtime.scene import USAGE, Scene, pcm
 
 LIMITS = SessionLimits(
-    max_items=12, max_input_bytes=3000 * 48, max_kept_audio_bytes=4000 * 48, max_text_bytes=20_000, max_responses=3
+    max_items=12, max_input_bytes=3000 * 48, max_kept_audio_bytes=4000 * 48, max_text_chars=20_000, max_responses=3
 )
 #: The newest item may go beyond the bound on kept audio alone, and one answer is bounded by it too.
-MOST_BYTES = LIMITS.max_input_bytes + 3 * LIMITS.max_kept_audio_bytes + 2 * LIMITS.max_text_bytes
+MOST_BYTES = LIMITS.max_input_bytes + 3 * LIMITS.max_kept_audio_bytes + 2 * LIMITS.max_text_chars
 WORDS = st.sampled_from(["", "hello", "four hundred strawberries", "and"])
 TEXTS = st.sampled_from(["Hi", " there, my friend. ", "One. Two. Three is a longer sentence. ", "\n", "   ", "…"])
 TURN_DETECTIONS = st.sampled_from(
