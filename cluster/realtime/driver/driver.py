@@ -47,6 +47,8 @@ _log = logging.getLogger(__name__)
 LATE_S = 0.04
 INTERNAL_ERROR = 1011
 """WebSocket's close code for a defect."""
+Work = Callable[[], Coroutine[Any, Any, None]]
+
 _INTERNAL = ("internal_error", "The server had an error while it worked on this.")
 _TOO_LATE = ("deadline_exceeded", "It took longer than it may.")
 
@@ -112,6 +114,7 @@ class SessionDriver:
         self._around.observer.session_started(kind)
         try:
             self._do(self._machine.start(time.monotonic()))
+            self._set_timer()
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(self._write(), name="realtime-write")
                 reading = group.create_task(self._read(), name="realtime-read")
@@ -129,10 +132,12 @@ class SessionDriver:
         while True:
             await self._outbox.any_room()
             event = await self._connection.receive()
+            # What has arrived is given without waiting: others' turns come in between, however much one client sends.
+            await asyncio.sleep(0)
             received = time.monotonic()
             try:
                 match event:
-                    case client.InputAudioAppend():
+                    case client.InputAudioAppend() if self._machine.listens:
                         await self._hear(event)
                         if time.monotonic() - received > LATE_S:
                             self._around.observer.frame_late()
@@ -220,17 +225,23 @@ class SessionDriver:
         speech = self._around.speech
         match action:
             case act.StartGeneration(generation_id=key):
-                work = generate(self._around.inference, self._principal, self._call, action, self._outbox.room, self._put)
-                self._begin(key, work, lambda kind, code, text: GenerationFailed(key, kind, code, text))
+                self._begin(
+                    key,
+                    lambda: generate(self._around.inference, self._principal, self._call, action, self._outbox.room, self._put),
+                    lambda kind, code, text: GenerationFailed(key, kind, code, text),
+                )
             case act.StartSpeech(synthesis_id=key):
-                assert speech.synthesizer is not None
-                work = speak(speech.synthesizer, action, speech.timeout_s, self._outbox.room, self._put)
-                self._begin(key, work, lambda kind, code, text: SpeechMakingFailed(key, code, text))
+                assert (voice := speech.synthesizer) is not None
+                self._begin(
+                    key,
+                    lambda: speak(voice, action, speech.timeout_s, self._outbox.room, self._put),
+                    lambda kind, code, text: SpeechMakingFailed(key, code, text),
+                )
             case act.StartRecognition(recognition_id=key):
                 assert speech.recognizer is not None
                 utterance = Utterance(speech.recognizer, action, speech.timeout_s, self._put)
                 self._utterances[key] = utterance
-                self._begin(key, utterance.run(), lambda kind, code, text: RecognitionFailed(key, code, text))
+                self._begin(key, utterance.run, lambda kind, code, text: RecognitionFailed(key, code, text))
             case (
                 act.CancelGeneration(generation_id=key)
                 | act.CancelSpeech(synthesis_id=key)
@@ -239,7 +250,7 @@ class SessionDriver:
                 if (task := self._tasks.get(key)) is not None:
                     task.cancel()
 
-    def _begin(self, key: str, work: Coroutine[Any, Any, None], failed: Callable[[str, str, str], WorkResult]) -> None:
+    def _begin(self, key: str, work: Work, failed: Callable[[str, str, str], WorkResult]) -> None:
         """``failed``: makes the result of work that could not be done from an error's type, code and message."""
         task = asyncio.create_task(self._guarded(work, failed), name=f"realtime-{key}")
         self._tasks[key] = task
@@ -249,9 +260,9 @@ class SessionDriver:
         del self._tasks[key]
         self._utterances.pop(key, None)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None], failed: Callable[[str, str, str], WorkResult]) -> None:
+    async def _guarded(self, work: Work, failed: Callable[[str, str, str], WorkResult]) -> None:
         try:
-            await work
+            await work()
         except OssatureError as error:
             self._put(failed(error.type, error.code or "invalid_value", error.message))
         except TimeoutError:

@@ -94,6 +94,11 @@ class SessionMachine:
         return self._life is Life.CLOSED
 
     @property
+    def listens(self) -> bool:
+        """Whether it can do anything with audio."""
+        return self._core.abilities.recognition or self._core.behaviour.model_hears
+
+    @property
     def heard_ms(self) -> int:
         """All audio that the session was sent, in milliseconds."""
         return self._hearing.end_ms
@@ -195,7 +200,7 @@ class SessionMachine:
                 self._answering.cancel(event.response_id, now)
 
     def _append(self, pcm: bytes, now: float) -> None:
-        if not (self._core.abilities.recognition or self._core.behaviour.model_hears):
+        if not self.listens:
             raise EventRefused("audio_unavailable", "This server has no speech recognition: send text items instead of audio.")
         self._hearing.append(pcm, now)
 
