@@ -66,6 +66,7 @@ class Gateway(GrpcEdge):
         await self._authenticator.start()
         metrics = GatewayMetrics((model.id for model in config.models), max_organizations=config.metrics.max_organizations)
         self._refusals = Refusals(metrics)
+        self._realtime_metrics = RealtimeMetrics()
         self._readiness = ModelReadiness(
             {model_id: handle.deployment_name for model_id, handle in engines.items()}, PROCESS_VIEW, metrics.replicas_ready
         )
@@ -112,8 +113,9 @@ class Gateway(GrpcEdge):
     def _realtime_edge(self) -> RealtimeEdge:
         assert self._config.secret is not None
         hearing = {model.id for model in self._config.models if model.audio_input}
-        metrics = RealtimeMetrics()
-        sessions = Sessions(self._inference, NO_SPEECH, self._config.realtime, metrics, self._rate_limits, hearing)
+        sessions = Sessions(
+            self._inference, NO_SPEECH, self._config.realtime, self._realtime_metrics, self._rate_limits, hearing
+        )
         sealer = SecretSealer.of(self._config.secret.get_secret_value().encode())
         identity = self._authenticator
         return RealtimeEdge(sessions, sealer, identity.authenticate, identity.holder, self._on_refusal("realtime"))

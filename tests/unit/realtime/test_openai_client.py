@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from openai import AsyncOpenAI
@@ -39,6 +39,8 @@ async def until(connection: Any, kind: str) -> tuple[Any, list[Any]]:
     async for event in connection:
         seen.append(event)
         assert event.type != "error", event
+        # The client makes an unknown type an event of its first class.
+        assert event.type in get_args(type(event).model_fields["type"].annotation)
         if event.type == kind:
             return event, seen
     raise AssertionError(f"the connection ended before {kind}")
