@@ -130,7 +130,9 @@ class WorkerPool:
 
 
 class Job:
-    """What one task has a worker do. Messages are read as they come, so that a slow reader doesn't hold the worker."""
+    """What one task has a worker do. Messages are read as they come, and the worker goes back when it says END or FAILED, so that
+    whoever is slow to take them doesn't hold it.
+    """
 
     def __init__(self, pool: WorkerPool, worker: WorkerProcess) -> None:
         self._pool = pool
@@ -178,6 +180,8 @@ class Job:
                     return
                 if not self._closing:
                     self._messages.put_nowait((kind, payload))
+                if kind in (Kind.END, Kind.FAILED):
+                    self.close()
         except (WorkerDied, ValueError):
             self._messages.put_nowait(None)
 
