@@ -19,7 +19,6 @@ from cluster.speech.sphinx.recognizer import SphinxRecognizer
 from tests.unit.speech.recognizer_conformance import RecognizerConformance, fed, recognized
 from tests.unit.speech.sounds import STRAWBERRIES, noise, silence, strawberries
 
-
 #: One recognizer for all: a decoder takes half a second to load.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
