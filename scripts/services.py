@@ -4,8 +4,8 @@
     python scripts/services.py start|stop|status|speech [--json] [--port N]
 
 ``.services/services.json`` tells where it runs and with which password. The server has its own data folder and its own port, and
-touches no other PostgreSQL of this machine. ``stop`` ends only the process that ``start`` made, and keeps the data. ``speech`` installs the packages of the default voices (flite,
-espeak-ng) and starts nothing; ``start`` does it too.
+touches no other PostgreSQL of this machine. ``stop`` ends only the process that ``start`` made, and keeps the data.
+``speech`` installs the packages of the default voices (flite, espeak-ng) and starts nothing; ``start`` installs them too.
 """
 
 from __future__ import annotations
