@@ -71,10 +71,10 @@ def show(result: dict[str, Any]) -> None:
         first, its = row["first_audio_ms_p50"], row["first_audio_processor_ms_p50"]
         print(f"{voice:28}{first:>9}{its:>9}{row['processor_s_per_audio_s']:>11.4f}")
     row = result["turn_detection"]
+    print(f"\nturn detection: {row['processor_ms_per_frame']} ms of processor time a frame of 32 ms,")
     print(
-        f"\nturn detection: {row['processor_ms_per_frame']} ms of processor time a frame of 32 ms, {row['sessions_per_core']} sessions"
+        f"{row['sessions_per_core']} sessions a core by that alone; the longest step for 20 ms of audio took {row['longest_piece_ms']} ms"
     )
-    print(f"a core by that alone; the longest step for 20 ms of audio took {row['longest_piece_ms']} ms")
 
 
 def main() -> int:
@@ -89,7 +89,7 @@ def main() -> int:
         print(f"error: {unavailable.message}", file=sys.stderr)
         return 1
     show(result)
-    path = record.save({"circumstances": circumstances, "sentences": len(SENTENCES), **result}, "voice", options.json)
+    path = record.save({"circumstances": circumstances, **result}, "voice", options.json)
     print(f"\nwritten to {path}")
     return 0
 

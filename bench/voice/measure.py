@@ -1,4 +1,4 @@
-"""The measurements themselves. Processor seconds are those of the processes concerned, workers included; wall time is beside them."""
+"""The measurements themselves. Processor seconds are those of this process and its workers; wall time stands beside them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from bench.gateway.__main__ import cpu_s
 from bench.voice.error_rate import Errors, compare
 from cluster.speech.audio.pcm import as_int16, from_float, ms_of, samples_of
-from cluster.speech.contract import SAMPLE_RATE_HZ, Recognizer
+from cluster.speech.contract import SAMPLE_RATE_HZ, Recognition
 from cluster.speech.flite.synthesizer import FliteSynthesizer
 from cluster.speech.silero.model import SileroModel, SileroVad
 from cluster.speech.sphinx.recognizer import SphinxRecognizer
@@ -42,7 +42,7 @@ class Said:
 class Hearing:
     """What recognition cost and got wrong. ``waits_s``: from the end of the audio to the transcript."""
 
-    errors: Errors = Errors()
+    errors: Errors = field(default_factory=Errors)
     exact: int = 0
     utterances: int = 0
     audio_s: float = 0.0
@@ -141,16 +141,12 @@ def listening(said: Sequence[Said], seconds: float) -> dict[str, object]:
     }
 
 
-def _processor_s(speech: Recognizer | FliteSynthesizer) -> float:
+def _processor_s(speech: SphinxRecognizer | FliteSynthesizer) -> float:
     """Of this process and its workers, in seconds."""
-    pids = speech.pids if isinstance(speech, FliteSynthesizer | SphinxRecognizer) else []
-    return time.process_time() + sum(cpu_s(pid) for pid in pids)
+    return time.process_time() + sum(cpu_s(pid) for pid in speech.pids)
 
 
-async def _feed(recognition: object, pcm: bytes, *, paced: bool) -> None:
-    from cluster.speech.sphinx.recognizer import SphinxRecognition
-
-    assert isinstance(recognition, SphinxRecognition)
+async def _feed(recognition: Recognition, pcm: bytes, *, paced: bool) -> None:
     begun_s = time.perf_counter()
     for number, at in enumerate(range(0, len(pcm), _PIECE_BYTES), 1):
         await recognition.feed(pcm[at : at + _PIECE_BYTES])

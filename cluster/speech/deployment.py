@@ -147,8 +147,10 @@ class SpeechReplica:
         del ticket
         try:
             with self._at_work(utterance_id) as utterance:
-                utterance.over = True
-                return wire.encoded(wire.recognized(await utterance.recognition.finish()))
+                try:
+                    return wire.encoded(wire.recognized(await utterance.recognition.finish()))
+                finally:
+                    utterance.over = True
         except OssatureError as error:
             return wire.encoded(wire.fault_of(error))
 

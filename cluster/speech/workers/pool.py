@@ -137,7 +137,7 @@ class Job:
     def __init__(self, pool: WorkerPool, worker: WorkerProcess) -> None:
         self._pool = pool
         self._worker = worker
-        #: None: the worker died.
+        #: None: there will be no more.
         self._messages: asyncio.Queue[tuple[Kind, bytes] | None] = asyncio.Queue()
         self._closing = False
         self._clean = False
@@ -159,7 +159,7 @@ class Job:
         message = await self._messages.get()
         if message is None:
             self._messages.put_nowait(None)
-            raise WorkerDied("the speech worker ended")
+            raise WorkerDied("the speech worker ended, or its work was dropped")
         kind, payload = message
         if kind is Kind.FAILED:
             raise SpeechFailed(payload.decode(errors="replace"))
@@ -169,6 +169,7 @@ class Job:
         """Drop what is still being done; the worker goes back as soon as it has noticed. Idempotent, and never waits."""
         if not self._closing:
             self._closing = True
+            self._messages.put_nowait(None)  # whoever still waits for one
             self._pool.run(self._close())
 
     async def _read(self) -> None:
