@@ -284,8 +284,8 @@ class ModelSettings(Section):
     )
     audio_input: bool = Field(
         False,
-        description="The model takes `input_audio` parts: realtime sessions give it the user's audio itself, and need no recognizer "
-        "to be answered.",
+        description="The model takes `input_audio` parts: realtime sessions give it the user's audio itself, and need no "
+        "recognizer to be answered.",
     )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the engine's processes.")
     engine: dict[str, Any] = Field(
@@ -374,6 +374,41 @@ class RealtimeSettings(Section):
     )
 
 
+class SpeechSettings(Section):
+    """Speech in and out: realtime sessions, `/v1/audio/*`, audio in chat completions."""
+
+    enabled: bool = Field(True, description="Serve speech.")
+    recognizer: Literal["pocketsphinx"] = Field(
+        "pocketsphinx", description="What turns speech into text. `pocketsphinx`: English, on the processor, from its own wheel."
+    )
+    synthesizer: Literal["auto", "flite", "espeak"] = Field(
+        "auto",
+        description="What turns text into speech. `flite`: six English presets, needs Debian's `libflite1`. `espeak`: the program "
+        "`espeak-ng`, plainly a machine. `auto`: flite where it is installed, else espeak.",
+    )
+    default_voice: str = Field("alloy", min_length=1, max_length=64, description="Voice of sessions that name none.")
+    vad_model: Path | None = Field(
+        None, description="ONNX file of Silero's voice activity network; unset: the one of the installed `silero-vad` wheel."
+    )
+    replicas: int = Field(1, ge=1, description="Replicas of the speech deployment.")
+    num_cpus: float = Field(0.1, ge=0, description="Logical CPUs that Ray reserves for one replica.")
+    max_ongoing_requests: int = Field(200, ge=1, description="Utterances, heard or spoken, that one replica works on at a time.")
+    recognizer_workers: int = Field(
+        2, ge=1, le=256, description="Decoder processes of one replica: people who may speak at once (about 100 MiB each)."
+    )
+    synthesizer_workers: int = Field(
+        1, ge=1, le=256, description="Synthesizer processes of one replica; each is lent for one clause at a time."
+    )
+    worker_wait_s: float = Field(10.0, gt=0, description="Longest wait for a free process, in seconds; then 503.")
+    utterance_idle_timeout_s: float = Field(
+        30.0, gt=0, description="After how long without audio an utterance that nobody ends is dropped, in seconds."
+    )
+    max_utterance_s: float = Field(120.0, gt=0, le=3600, description="Longest utterance to recognize, in seconds of audio.")
+    max_text_chars: int = Field(4096, ge=1, le=1 << 20, description="Longest text to speak at once, in characters.")
+    max_file_s: float = Field(1800.0, gt=0, description="Longest audio file to transcribe, in seconds of audio.")
+    max_file_bytes: int = Field(25 << 20, ge=1024, description="Largest audio file to transcribe, in bytes.")
+
+
 class LoggingSettings(Section):
     """What the cluster writes to its logs."""
 
@@ -408,6 +443,7 @@ class ClusterConfig(Section):
     routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Routing.")
     relay: RelaySettings = Field(default_factory=RelaySettings, description="Token relay.")
     realtime: RealtimeSettings = Field(default_factory=RealtimeSettings, description="Realtime sessions.")
+    speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech.")
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="Logs.")
     models: list[ModelSettings] = Field(min_length=1, description="Models to serve.")
 

@@ -66,4 +66,6 @@ class SpokenText:
             raise InvalidRequest(
                 f"audio_end_ms must lie between 0 and the item's {self.audio_ms} ms of audio", param="audio_end_ms"
             )
-        return self._text[: self.chars_heard(audio_end_ms * SAMPLE_RATE_HZ // 1000)]
+        # Nobody can ask for the last part of a millisecond.
+        samples = self._samples if audio_end_ms >= self.audio_ms else audio_end_ms * SAMPLE_RATE_HZ // 1000
+        return self._text[: self.chars_heard(samples)]

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "cluster"
 LAYERS = (
     {"config", "errors"},
     {"store", "telemetry"},
-    {"identity", "admission", "prompt_cache", "routing", "engine", "relay"},
+    {"identity", "admission", "prompt_cache", "routing", "engine", "relay", "speech"},
     {"inference", "replay"},
     {"realtime"},
     {"edges"},
@@ -30,6 +30,7 @@ FOREIGN = {
     "store": {"ray", "fastapi", "starlette", "grpc", "vllm"},
     "config": {"ray", "fastapi", "starlette", "grpc", "vllm", "torch"},
     "errors": {"ray", "fastapi", "starlette", "grpc", "vllm"},
+    "speech": {"fastapi", "starlette", "grpc", "httpx", "vllm"},
     "telemetry": {"ray", "fastapi", "starlette", "grpc"},
     "inference": {"fastapi", "starlette", "grpc", "vllm"},
     "realtime": {"ray", "fastapi", "starlette", "grpc", "vllm", "torch", "websockets"},

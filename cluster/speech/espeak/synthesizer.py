@@ -1,4 +1,4 @@
-"""espeak-ng as a :class:`~cluster.speech.contract.Synthesizer`, for machines without flite: small, in many packages, plainly a machine.
+"""espeak-ng as a :class:`~cluster.speech.contract.Synthesizer`, for machines without flite: plainly a machine.
 
 It is under the GPL, so it is run as the program it is, one process a clause, and never loaded.
 """
@@ -135,9 +135,10 @@ class EspeakSynthesizer:
                 # By standard input: a text that begins with a hyphen is no option there, and no other user can read it.
                 process.stdin.write(text.encode())
                 process.stdin.close()
-                header = await process.stdout.read(_HEADER_BYTES)
-                if not header.startswith(b"RIFF"):
-                    raise SpeechFailed("the synthesizer gave no audio")
+                try:
+                    await process.stdout.readexactly(_HEADER_BYTES)
+                except asyncio.IncompleteReadError as error:
+                    raise SpeechFailed("the synthesizer gave no audio") from error
                 resampler = Resampler(_RATE_HZ, SAMPLE_RATE_HZ)
                 rest = b""
                 while block := await process.stdout.read(_BLOCK_BYTES):
@@ -147,8 +148,10 @@ class EspeakSynthesizer:
                     rest = rest[whole:]
                 yield resampler.end()
             finally:
-                with suppress(ProcessLookupError):
-                    process.kill()
+                # One that is through ends by itself; asyncio would lose its exit status to a signal.
+                if not process.stdout.at_eof():
+                    with suppress(ProcessLookupError):
+                        process.kill()
                 await process.wait()
         finally:
             self._turns.release()

@@ -45,6 +45,11 @@ class FliteSynthesizer:
     async def stop(self) -> None:
         await self._pool.stop()
 
+    @property
+    def pids(self) -> list[int]:
+        """The worker processes."""
+        return self._pool.pids
+
     async def check_health(self) -> None:
         await self._pool.check_health()
 

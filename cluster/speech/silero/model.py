@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from cluster.speech import onnx
 from cluster.speech.contract import LISTENING_RATE_HZ, VAD_FRAME_SAMPLES
 from cluster.speech.errors import SpeechUnavailable
 
@@ -22,7 +22,6 @@ _FILE: Final = "silero_vad/data/silero_vad.onnx"
 #: The end of the frame before, which the network sees again.
 _CONTEXT_SAMPLES: Final = 64
 _STATE_SHAPE: Final = (2, 1, 128)
-_QUIET: Final = 3  # onnxruntime's "error"
 
 
 def default_path() -> Path:
@@ -50,15 +49,8 @@ class SileroModel:
         """Raises:
         SpeechUnavailable: there is no model file, or none that onnxruntime can load.
         """
-        options = onnxruntime.SessionOptions()
         # A frame is a fifth of a millisecond of work: other threads could only spin beside it.
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = _QUIET
-        file = path or default_path()
-        try:
-            self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise SpeechUnavailable(f"{file} is no model that onnxruntime can load: {error}") from error
+        self._session = onnx.session(path or default_path(), threads=1)
         self._rate = np.array(LISTENING_RATE_HZ, dtype=np.int64)
 
     def run(self, samples: NDArray[np.float32], state: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:

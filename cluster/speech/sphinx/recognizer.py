@@ -44,6 +44,11 @@ class SphinxRecognizer:
     async def stop(self) -> None:
         await self._pool.stop()
 
+    @property
+    def pids(self) -> list[int]:
+        """The worker processes."""
+        return self._pool.pids
+
     async def check_health(self) -> None:
         await self._pool.check_health()
 

@@ -130,12 +130,14 @@ class WorkerPool:
 
 
 class Job:
-    """What one task has a worker do. Messages are read as they come, so that a slow reader doesn't hold the worker."""
+    """What one task has a worker do. Messages are read as they come, and the worker goes back when it says END or FAILED, so that
+    whoever is slow to take them doesn't hold it.
+    """
 
     def __init__(self, pool: WorkerPool, worker: WorkerProcess) -> None:
         self._pool = pool
         self._worker = worker
-        #: None: the worker died.
+        #: None: there will be no more.
         self._messages: asyncio.Queue[tuple[Kind, bytes] | None] = asyncio.Queue()
         self._closing = False
         self._clean = False
@@ -157,7 +159,7 @@ class Job:
         message = await self._messages.get()
         if message is None:
             self._messages.put_nowait(None)
-            raise WorkerDied("the speech worker ended")
+            raise WorkerDied("the speech worker ended, or its work was dropped")
         kind, payload = message
         if kind is Kind.FAILED:
             raise SpeechFailed(payload.decode(errors="replace"))
@@ -167,6 +169,7 @@ class Job:
         """Drop what is still being done; the worker goes back as soon as it has noticed. Idempotent, and never waits."""
         if not self._closing:
             self._closing = True
+            self._messages.put_nowait(None)  # whoever still waits for one
             self._pool.run(self._close())
 
     async def _read(self) -> None:
@@ -178,6 +181,8 @@ class Job:
                     return
                 if not self._closing:
                     self._messages.put_nowait((kind, payload))
+                if kind in (Kind.END, Kind.FAILED):
+                    self.close()
         except (WorkerDied, ValueError):
             self._messages.put_nowait(None)
 

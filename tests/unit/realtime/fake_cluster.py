@@ -311,10 +311,12 @@ class Cluster:
     async def status(self, principal: Principal) -> dict[str, object]:
         return {}
 
+    def speech(self) -> SpeechStack:
+        return SpeechStack(self.recognizer, self.synthesizer, FakeEars, timeout_s=2.0) if self.speaks else NO_SPEECH
+
     def edge(self) -> RealtimeEdge:
-        stack = SpeechStack(self.recognizer, self.synthesizer, FakeEars, timeout_s=2.0) if self.speaks else NO_SPEECH
         limits = [RateLimit(name="requests", limit=100, remaining=99, reset_seconds=0.0)]
-        sessions = Sessions(self.inference, stack, self.settings, Unobserved(), lambda principal: limits)
+        sessions = Sessions(self.inference, self.speech(), self.settings, Unobserved(), lambda principal: limits)
         refused = lambda principal, error: self.refusals.append((principal, error))  # noqa: E731
         return RealtimeEdge(sessions, SecretSealer.of(CLUSTER_SECRET), authenticate, self.holder, refused)
 

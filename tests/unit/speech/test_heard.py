@@ -44,6 +44,15 @@ def test_positions_outside_of_the_audio_are_refused(audio_end_ms: int) -> None:
     assert refused.value.param == "audio_end_ms"
 
 
+def test_the_last_part_of_a_millisecond_is_heard_with_the_whole_ones() -> None:
+    item = SpokenText()
+    item.begin("Hi")
+    item.add(SpokenChunk(bytes(2 * 24_023), (TextMark(2, 24_023),)))
+    assert item.audio_ms == 1000
+    assert item.heard(1000) == "Hi"
+    assert item.heard(1001) == "Hi"
+
+
 def test_asking_again_gives_the_same_answer() -> None:
     item = spoken()
     assert item.heard(900) == item.heard(900) == "One two."
