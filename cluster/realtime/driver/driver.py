@@ -231,7 +231,8 @@ class SessionDriver:
                     lambda kind, code, text: GenerationFailed(key, kind, code, text),
                 )
             case act.StartSpeech(synthesis_id=key):
-                assert (voice := speech.synthesizer) is not None
+                voice = speech.synthesizer
+                assert voice is not None
                 self._begin(
                     key,
                     lambda: speak(voice, action, speech.timeout_s, self._outbox.room, self._put),

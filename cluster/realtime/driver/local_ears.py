@@ -18,7 +18,7 @@ def speech_stack(
     *,
     timeout_s: float = 15.0,
 ) -> SpeechStack:
-    """A stack that listens in this process. ``vad``: makes one session's voice activity detector. ``timeout_s``: as in the stack."""
+    """A stack that listens in this process. ``vad``: makes one session's detector of voice. ``timeout_s``: as in the stack."""
 
     def ears(settings: TurnSettings) -> TurnDetector:
         return TurnDetector(vad(), settings)

@@ -1,4 +1,4 @@
-"""A spoken conversation with the embedded speech stack: a flite voice calls, Silero and PocketSphinx listen, another voice answers."""
+"""A spoken conversation with the embedded speech stack: a flite voice calls, Silero and PocketSphinx listen, flite answers."""
 
 from __future__ import annotations
 
