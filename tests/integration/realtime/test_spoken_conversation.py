@@ -23,7 +23,7 @@ from tests.unit.realtime.fake_cluster import Cluster, call, say
 pytestmark = pytest.mark.integration
 
 _PIECE_MS = 20
-TOOL = {
+TOOL: Any = {
     "type": "function",
     "name": "order",
     "parameters": {"type": "object", "properties": {"item": {"type": "string"}}, "required": ["item"]},
@@ -72,7 +72,8 @@ async def cluster() -> AsyncIterator[SpeakingCluster]:
             stack.push_async_callback(part.stop)
         model = SileroModel()
         served = SpeakingCluster(stack=speech_stack(recognizer, synthesizer, lambda: SileroVad(model)))
-        yield await stack.enter_async_context(served.served())
+        await stack.enter_async_context(served.served())
+        yield served
 
 
 def script(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -95,7 +96,7 @@ async def until(connection: Any, kind: str, matching: Any = lambda event: True) 
 
 async def test_flite_caller_orders_by_voice_interrupts_and_is_answered(cluster: SpeakingCluster) -> None:
     cluster.inference.script = script
-    voice = cluster.stack.synthesizer
+    voice = cluster.speech().synthesizer
     assert isinstance(voice, FliteSynthesizer)
     async with (
         AsyncOpenAI(base_url=cluster.url, websocket_base_url=cluster.socket_url, api_key="sk-acme") as client,
@@ -104,7 +105,7 @@ async def test_flite_caller_orders_by_voice_interrupts_and_is_answered(cluster: 
         await connection.session.update(
             session={
                 "type": "realtime",
-                "tools": [TOOL],  # type: ignore[list-item]
+                "tools": [TOOL],
                 "audio": {"input": {"transcription": {"model": "whisper-1"}, "noise_reduction": {"type": "near_field"}}},
             }
         )

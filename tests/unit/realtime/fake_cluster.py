@@ -160,7 +160,9 @@ class FakeRecognizer:
         self.opened = 0
         self.open_now = 0
 
-    def open(self, *, rate_hz: int = 24_000, language: str | None = None, prompt: str | None = None) -> FakeRecognition:
+    def open(
+        self, *, rate_hz: int = 24_000, language: str | None = None, prompt: str | None = None, live: bool = True
+    ) -> FakeRecognition:
         self.opened += 1
         self.open_now += 1
         return FakeRecognition(self)

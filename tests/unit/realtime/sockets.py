@@ -11,6 +11,7 @@ from typing import Any
 
 import websockets
 from websockets.asyncio.client import ClientConnection
+from websockets.typing import Subprotocol
 
 from tests.openai_schema import SchemaOracle
 from tests.unit.realtime.scene import schema_problems
@@ -77,6 +78,10 @@ async def connected(
     if beta:
         sent["OpenAI-Beta"] = "realtime=v1"
     async with websockets.connect(
-        f"{base_url}/realtime{query}", additional_headers=sent, subprotocols=subprotocols, max_size=None, proxy=None
+        f"{base_url}/realtime{query}",
+        additional_headers=sent,
+        subprotocols=[Subprotocol(name) for name in subprotocols] if subprotocols else None,
+        max_size=None,
+        proxy=None,
     ) as connection:
         yield Socket(connection, beta=beta)

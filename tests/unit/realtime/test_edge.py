@@ -8,6 +8,7 @@ import json
 import random
 import string
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ from tests.unit.realtime.fake_cluster import ACME, Cluster, call, say, silence, 
 from tests.unit.realtime.sockets import Socket, connected
 
 
-async def refused(cluster: Cluster, **arguments: object) -> tuple[int, dict]:
+async def refused(cluster: Cluster, **arguments: Any) -> tuple[int, dict[str, Any]]:
     with pytest.raises(InvalidStatus) as error:
         async with connected(cluster.socket_url, **arguments):
             pass
@@ -62,7 +63,9 @@ async def test_key_is_taken_from_a_header_or_a_subprotocol(cluster: Cluster) -> 
         ({"query": "/else?model=demo"}, 404, "unknown_url"),
     ],
 )
-async def test_refusal_is_an_http_error_in_openai_s_shape(cluster: Cluster, arguments: dict, status: int, code: str) -> None:
+async def test_refusal_is_an_http_error_in_openai_s_shape(
+    cluster: Cluster, arguments: dict[str, Any], status: int, code: str
+) -> None:
     got, error = await refused(cluster, **arguments)
     assert (got, error["code"]) == (status, code)
     assert set(error) == {"message", "type", "param", "code"}
@@ -152,7 +155,7 @@ async def test_client_secret_ends_with_its_time_and_its_key(cluster: Cluster, mo
         ),
     ],
 )
-async def test_wrong_client_secret_request_is_refused_by_field(cluster: Cluster, body: dict, param: str) -> None:
+async def test_wrong_client_secret_request_is_refused_by_field(cluster: Cluster, body: dict[str, Any], param: str) -> None:
     answer = await post(cluster, "/realtime/client_secrets", body)
     assert answer.status_code in (400, 404)
     assert answer.json()["error"]["param"] == param
@@ -240,7 +243,7 @@ async def test_interruption_silences_the_answer_and_frees_everything(cluster: Cl
 
 
 async def test_function_call_goes_round(cluster: Cluster) -> None:
-    def script(messages: list[dict]) -> list[dict]:
+    def script(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return say("Ordered.") if messages[-1]["role"] == "tool" else call("order", '{"count": 400, "item": "strawberries"}')
 
     cluster.inference.script = script

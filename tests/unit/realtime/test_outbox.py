@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 
@@ -14,8 +15,8 @@ def sound(response_id: str, size: int = 10_000) -> events.AudioDelta:
     return events.AudioDelta(event_id="e", response_id=response_id, output_index=0, item_id="i", content_index=0, delta=bytes(size))
 
 
-async def waits(work: object) -> bool:
-    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+async def waits(work: Awaitable[None]) -> bool:
+    task = asyncio.ensure_future(work)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     waiting = not task.done()

@@ -39,7 +39,7 @@ def members(schemas: dict[str, Any], union: str) -> list[str]:
 
 def wire_type(schema: dict[str, Any]) -> str:
     kind = schema["properties"]["type"]
-    return kind["const"] if "const" in kind else kind["enum"][0]
+    return str(kind["const"] if "const" in kind else kind["enum"][0])
 
 
 def examples(schema: dict[str, Any]) -> list[Any]:
@@ -196,5 +196,7 @@ def test_update_tells_what_is_left_out_from_null() -> None:
     given = {"type": "session.update", "session": {"type": "realtime", "audio": {"input": {"turn_detection": None}}}}
     event = decoding.decode(json.dumps(given))
     assert isinstance(event, client_events.SessionUpdate)
+    assert event.session.audio is not msgspec.UNSET
+    assert event.session.audio.input is not msgspec.UNSET
     assert event.session.audio.input.turn_detection is None
     assert event.session.audio.input.transcription is msgspec.UNSET

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,10 @@ def scene() -> Scene:
     return Scene(abilities=TEXT_ONLY)
 
 
-def error(events: list[dict]) -> dict:
+def error(events: list[dict[str, Any]]) -> dict[str, Any]:
     assert [event["type"] for event in events] == ["error"]
-    return events[0]["error"]
+    refused: dict[str, Any] = events[0]["error"]
+    return refused
 
 
 def test_session_begins_with_its_whole_configuration(scene: Scene) -> None:

@@ -143,7 +143,8 @@ class Sessions(RuleBasedStateMachine):
 
     def _one(self, data: st.DataObject, ids: Any) -> str:
         assume(ids)
-        return data.draw(st.sampled_from(sorted(ids)))
+        chosen: str = data.draw(st.sampled_from(sorted(ids)))
+        return chosen
 
     @rule(data=st.data(), text=TEXTS)
     def model_writes(self, data: st.DataObject, text: str) -> None:

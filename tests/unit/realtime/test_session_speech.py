@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,10 @@ def ask(scene: Scene, words: str = "what is the weather", *, start_ms: int | Non
     scene.recognized(words)
 
 
-def error(events: list[dict]) -> dict:
+def error(events: list[dict[str, Any]]) -> dict[str, Any]:
     assert [event["type"] for event in events] == ["error"]
-    return events[0]["error"]
+    refused: dict[str, Any] = events[0]["error"]
+    return refused
 
 
 def test_turn_is_committed_recognized_and_answered_in_order(scene: Scene) -> None:
