@@ -115,9 +115,7 @@ class Gateway(GrpcEdge):
     def _realtime_edge(self) -> RealtimeEdge:
         assert self._config.secret is not None
         hearing = {model.id for model in self._config.models if model.audio_input}
-        sessions = Sessions(
-            self._inference, NO_SPEECH, self._config.realtime, self._realtime_metrics, self._rate_limits, hearing
-        )
+        sessions = Sessions(self._inference, NO_SPEECH, self._config.realtime, self._realtime_metrics, self._rate_limits, hearing)
         sealer = SecretSealer.of(self._config.secret.get_secret_value().encode())
         identity = self._authenticator
         return RealtimeEdge(sessions, sealer, identity.authenticate, identity.holder, self._on_refusal("realtime"))
