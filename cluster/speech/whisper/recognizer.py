@@ -121,6 +121,8 @@ class WhisperRecognizer:
         model = WhisperForConditionalGeneration.from_pretrained(self._source, dtype="auto").to(self._device).eval()
         names = getattr(model.generation_config, "lang_to_id", None) or {}
         self._languages = tuple(sorted(name.strip("<|>") for name in names)) or ("en",)
+        # Each call says how much it may write; with the checkpoint's own limit beside it transformers warns each time.
+        model.generation_config.max_length = None
         self._model = model
 
     def _generate(self, samples: NDArray[np.float32], language: str | None, prompt: str | None, dropped: threading.Event) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from pydantic import ValidationError
 
-from cluster.config.problems import Contradiction
 from cluster.config.schema import SpeechSettings
 from cluster.speech import stack
 from cluster.speech.contract import Recognizer
@@ -80,7 +80,7 @@ async def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
 
 
 async def test_settings_without_a_model_or_a_gpu_are_refused() -> None:
-    with pytest.raises(Contradiction):
+    with pytest.raises(ValidationError, match="recognizer_model"):
         SpeechSettings(recognizer="whisper")
-    with pytest.raises(Contradiction):
+    with pytest.raises(ValidationError, match="num_gpus"):
         SpeechSettings(recognizer_device="cuda")
