@@ -50,6 +50,7 @@ async def run(*, quick: bool) -> dict[str, Any]:
         }
         return {
             "recognition": {name: result.table_row() for name, result in hearing.items()},
+            "settling": measure.settling(said),
             "synthesis": {voice: await measure.speaking(synthesizer, sentences, voice) for voice in VOICES},
             "turn_detection": measure.listening(said, _LISTENING_S),
         }
@@ -66,15 +67,16 @@ def show(result: dict[str, Any]) -> None:
             f"{row['wait_ms_p50']:>9}{row['wait_processor_ms_p50']:>9}{row['wait_processor_ms_max']:>6}"
         )
         print("  " + ", ".join(f"{voice} {rate:.3f}" for voice, rate in row["word_error_rate_by_voice"].items()))
+    row = result["settling"]
+    print(f"transcript after the last audio: {row['processor_ms_p50']} ms of processor time, {row['processor_ms_max']} at most")
     print(f"\n{'synthesis':28}{'first ms':>9}{'its CPU':>9}{'CPU/audio':>11}")
     for voice, row in result["synthesis"].items():
         first, its = row["first_audio_ms_p50"], row["first_audio_processor_ms_p50"]
         print(f"{voice:28}{first:>9}{its:>9}{row['processor_s_per_audio_s']:>11.4f}")
     row = result["turn_detection"]
     print(f"\nturn detection: {row['processor_ms_per_frame']} ms of processor time a frame of 32 ms,")
-    print(
-        f"{row['sessions_per_core']} sessions a core by that alone; the longest step for 20 ms of audio took {row['longest_piece_ms']} ms"
-    )
+    print(f"{row['sessions_per_core']} sessions a core by that alone;")
+    print(f"the longest step for 20 ms of audio took {row['longest_piece_ms']} ms")
 
 
 def main() -> int:

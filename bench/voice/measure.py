@@ -13,9 +13,11 @@ import numpy as np
 from bench.gateway.__main__ import cpu_s
 from bench.voice.error_rate import Errors, compare
 from cluster.speech.audio.pcm import as_int16, from_float, ms_of, samples_of
-from cluster.speech.contract import SAMPLE_RATE_HZ, Recognition
+from cluster.speech.audio.resample import resample
+from cluster.speech.contract import LISTENING_RATE_HZ, SAMPLE_RATE_HZ, Recognition
 from cluster.speech.flite.synthesizer import FliteSynthesizer
 from cluster.speech.silero.model import SileroModel, SileroVad
+from cluster.speech.sphinx.decoder import SphinxDecoder
 from cluster.speech.sphinx.recognizer import SphinxRecognizer
 from cluster.speech.turns.detector import TurnDetector
 from cluster.speech.turns.settings import ServerVad
@@ -96,6 +98,24 @@ async def hear(recognizer: SphinxRecognizer, said: Sequence[Said], *, live: bool
         result.utterances += 1
         result.audio_s += item.seconds
     return result
+
+
+def settling(said: Sequence[Said]) -> dict[str, object]:
+    """What is left to do for a transcript when all audio has been decoded: the least that a conversation waits for.
+
+    In this process, without a worker: a machine that is too busy to decode as fast as people speak doesn't come into it.
+    """
+    decoder = SphinxDecoder()
+    costs_s = []
+    for item in said:
+        pcm = resample(item.pcm, SAMPLE_RATE_HZ, LISTENING_RATE_HZ)
+        decoder.begin(live=True)
+        for at in range(0, len(pcm), 2 * LISTENING_RATE_HZ // 10):
+            decoder.feed(pcm[at : at + 2 * LISTENING_RATE_HZ // 10])
+        begun_s = time.thread_time()
+        decoder.settle()
+        costs_s.append(time.thread_time() - begun_s)
+    return {"processor_ms_p50": round(1e3 * statistics.median(costs_s)), "processor_ms_max": round(1e3 * max(costs_s))}
 
 
 async def speaking(synthesizer: FliteSynthesizer, sentences: Sequence[str], voice: str) -> dict[str, object]:

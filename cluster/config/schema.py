@@ -403,8 +403,19 @@ class SpeechSettings(Section):
     """Speech in and out: realtime sessions, `/v1/audio/*`, audio in chat completions."""
 
     enabled: bool = Field(True, description="Serve speech.")
-    recognizer: Literal["pocketsphinx"] = Field(
-        "pocketsphinx", description="What turns speech into text. `pocketsphinx`: English, on the processor, from its own wheel."
+    recognizer: Literal["pocketsphinx", "whisper"] = Field(
+        "pocketsphinx",
+        description="What turns speech into text. `pocketsphinx`: English, on the processor, from its own wheel. `whisper`: any "
+        "checkpoint of Whisper's architecture, named by `recognizer_model`.",
+    )
+    recognizer_model: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder with the recognizer's weights (relative to the current folder), or a Hugging Face repository id. For "
+        "`whisper`, which has no default.",
+    )
+    recognizer_device: str = Field(
+        "cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="Where the recognizer's model runs: `cpu`, `cuda` or `cuda:1`."
     )
     synthesizer: Literal["auto", "flite", "espeak"] = Field(
         "auto",
@@ -417,9 +428,14 @@ class SpeechSettings(Section):
     )
     replicas: int = Field(1, ge=1, description="Replicas of the speech deployment.")
     num_cpus: float = Field(0.1, ge=0, description="Logical CPUs that Ray reserves for one replica.")
+    num_gpus: float = Field(0.0, ge=0, description="GPUs that Ray reserves for one replica; less than 1 to share one.")
     max_ongoing_requests: int = Field(200, ge=1, description="Utterances, heard or spoken, that one replica works on at a time.")
     recognizer_workers: int = Field(
-        2, ge=1, le=256, description="Decoder processes of one replica: people who may speak at once (about 100 MiB each)."
+        2,
+        ge=1,
+        le=256,
+        description="People who may speak at once on one replica: decoder processes of PocketSphinx (about 130 MiB each), or "
+        "utterances that Whisper works on at a time.",
     )
     synthesizer_workers: int = Field(
         1, ge=1, le=256, description="Synthesizer processes of one replica; each is lent for one clause at a time."
@@ -432,6 +448,14 @@ class SpeechSettings(Section):
     max_text_chars: int = Field(4096, ge=1, le=1 << 20, description="Longest text to speak at once, in characters.")
     max_file_s: float = Field(1800.0, gt=0, description="Longest audio file to transcribe, in seconds of audio.")
     max_file_bytes: int = Field(25 << 20, ge=1024, description="Largest audio file to transcribe, in bytes.")
+
+    @model_validator(mode="after")
+    def _model_named(self) -> SpeechSettings:
+        if self.recognizer == "whisper" and self.recognizer_model is None:
+            raise Contradiction([Problem(("recognizer_model",), "must be given for the recognizer whisper")])
+        if self.recognizer_device != "cpu" and not self.num_gpus:
+            raise Contradiction([Problem(("num_gpus",), f"must be given for recognizer_device {self.recognizer_device}")])
+        return self
 
 
 class LoggingSettings(Section):

@@ -11,6 +11,7 @@ from cluster.speech.errors import SpeechUnavailable
 from cluster.speech.espeak.synthesizer import EspeakSynthesizer
 from cluster.speech.flite.synthesizer import FliteSynthesizer
 from cluster.speech.sphinx.recognizer import SphinxRecognizer
+from cluster.speech.whisper.recognizer import WhisperRecognizer
 
 logger = logging.getLogger("ossature.speech")
 
@@ -42,9 +43,18 @@ class HostedSynthesizer(Synthesizer, Hosted, Protocol): ...
 
 
 def recognizer(settings: SpeechSettings) -> HostedRecognizer:
-    return SphinxRecognizer(
-        workers=settings.recognizer_workers, wait_s=settings.worker_wait_s, max_audio_s=settings.max_utterance_s
-    )
+    """The configured recognizer, not started yet."""
+    workers, wait_s, max_audio_s = settings.recognizer_workers, settings.worker_wait_s, settings.max_utterance_s
+    if settings.recognizer == "whisper":
+        assert settings.recognizer_model is not None
+        return WhisperRecognizer(
+            settings.recognizer_model,
+            device=settings.recognizer_device,
+            workers=workers,
+            wait_s=wait_s,
+            max_audio_s=max_audio_s,
+        )
+    return SphinxRecognizer(workers=workers, wait_s=wait_s, max_audio_s=max_audio_s)
 
 
 def synthesizers(settings: SpeechSettings) -> list[HostedSynthesizer]:

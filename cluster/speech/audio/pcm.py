@@ -36,7 +36,7 @@ def from_float(samples: NDArray[np.floating]) -> Pcm:
     return bytes(np.clip(scaled, -_FULL_SCALE, _LOUDEST).astype("<i2").tobytes())
 
 
-def samples_of(pcm: Pcm) -> int:
+def samples_of(pcm: bytes | bytearray) -> int:
     return len(pcm) // BYTES_PER_SAMPLE
 
 

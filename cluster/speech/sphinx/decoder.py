@@ -25,11 +25,11 @@ RecognizedWord: TypeAlias = tuple[str, int, int, float]
 class Leveller:
     """Brings speech to one loudness, which the means above stand for.
 
-    The first half second sets the gain: in a session that is 0.3 s from before the speech and its beginning. Later it only falls,
-    when speech would clip: recognizers mind steps more than a level that is a little off.
+    The first 0.8 s set the gain: in a session that is 0.3 s from before the speech and its beginning. With less of it the gain is
+    the noise's, and first words are lost. Later it only falls, when speech would clip.
     """
 
-    _WINDOW_BYTES: Final = LISTENING_RATE_HZ
+    _WINDOW_BYTES: Final = 2 * LISTENING_RATE_HZ * 8 // 10
     _TARGET: Final = 0.5 * 32768
     _LOUDEST: Final = 32767.0
     _MAX_GAIN: Final = 16.0

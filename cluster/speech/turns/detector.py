@@ -18,7 +18,7 @@ class TurnDetector:
     def __init__(self, vad: VoiceActivityDetector, settings: TurnSettings, *, rate_hz: int = SAMPLE_RATE_HZ) -> None:
         self._vad = vad
         self._machine = TurnMachine(settings)
-        self._resampler = Resampler(rate_hz, LISTENING_RATE_HZ)
+        self._resampler = Resampler(rate_hz, LISTENING_RATE_HZ, quick=True)
         self._waiting = b""
 
     @property
