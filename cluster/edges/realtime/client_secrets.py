@@ -1,7 +1,7 @@
 """Short-lived secrets with which a browser may open sessions, instead of its organization's key.
 
 A secret is its own record: who made it, until when it works and with which settings, encrypted under a key of the cluster's secret.
-Every gateway can read it and nothing has to be stored or swept; see docs/decisions/0009-client-secrets-carry-their-session.md.
+Every gateway can read it and nothing has to be stored or swept; see docs/decisions/0010-client-secrets-carry-their-session.md.
 """
 
 from __future__ import annotations
