@@ -48,9 +48,11 @@ class Backlog:
 
         ``gateways``: how many times as much it gets as this one sends, for a replica that tells nothing.
         """
-        if self._given_tokens is not None:
-            return self._told_s * exp((self._told_at_s - now_s) / UTILIZATION_WINDOW_S) / UTILIZATION_WINDOW_S
-        return self._recent_s * exp((self._recent_at_s - now_s) / UTILIZATION_WINDOW_S) / UTILIZATION_WINDOW_S * gateways
+        own = self._recent_s * exp((self._recent_at_s - now_s) / UTILIZATION_WINDOW_S) / UTILIZATION_WINDOW_S
+        if self._given_tokens is None:
+            return own * gateways
+        # No less than what was sent from here: what a replica was given before it told first is in none of its reports.
+        return max(own, self._told_s * exp((self._told_at_s - now_s) / UTILIZATION_WINDOW_S) / UTILIZATION_WINDOW_S)
 
     def sent(self, key: Hashable, prefill_s: float, tokens: int, now_s: float, *, watched: bool = True) -> float:
         """A prompt was sent, of which so many ``tokens`` are to be computed.

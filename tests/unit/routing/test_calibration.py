@@ -105,6 +105,13 @@ def test_utilization_is_what_anybody_gave_where_replicas_tell_and_guessed_from_o
     assert telling.utilization(60.0, gateways=3.0) == pytest.approx(0.4 / math.e)
 
 
+def test_what_was_sent_before_a_replica_told_first_counts_though_no_report_has_it() -> None:
+    backlog = Backlog()
+    backlog.sent("a", 6.0, 3000, now_s=0.0)
+    backlog.reported(3000, 3000, S_PER_TOKEN, now_s=0.0)
+    assert backlog.utilization(0.0, gateways=1.0) == pytest.approx(0.1)
+
+
 def test_long_prompts_delay_more_than_short_ones() -> None:
     even, uneven = Calibration(), Calibration()
     for _ in range(3000):
