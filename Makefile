@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 PYTEST := $(PYTHON_BIN) -m pytest
 ENGINE_FREE := not engine and not e2e and not chaos
 
-.PHONY: help setup models run stop test test-fast test-engine test-e2e lint format types protos docs services services-stop bench bench-peers bench-engines clean
+.PHONY: help setup models run stop test test-fast test-engine test-e2e lint format types protos docs services services-stop voices bench-voice bench bench-peers bench-engines clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,8 +53,11 @@ protos: setup ## Generate the gRPC code from protos/
 docs: setup ## Regenerate the reference pages
 	@scripts/docs.sh
 
-services: setup ## Install and start the servers that tests use (PostgreSQL on loopback)
+services: setup ## Install and start what tests use (PostgreSQL on loopback, voices)
 	@$(PYTHON_BIN) scripts/services.py start
+
+voices: setup ## Install the packages of the default voices (flite, espeak-ng)
+	@$(PYTHON_BIN) scripts/services.py speech
 
 services-stop: ## Stop them
 	@$(PYTHON_BIN) scripts/services.py stop
@@ -62,10 +65,13 @@ services-stop: ## Stop them
 bench-peers: setup ## Install the programs that `make bench` compares with, each in an environment of its own
 	@$(PYTHON_BIN) -m bench.peers
 
-bench: models ## Compare with the peers, in front of the same workers and with a real engine (20 minutes)
+bench: models ## Compare with the peers, in front of the same workers and with vLLM (30 minutes)
 	-@$(PYTHON_BIN) -m bench.peers
 	@$(PYTHON_BIN) -m bench.live
-	@$(PYTHON_BIN) -m bench.live --engine vllm
+	@$(PYTHON_BIN) -m bench.live --engine scripted
+
+bench-voice: setup ## Word errors, latency and processor time of the default speech stack (two minutes)
+	@$(PYTHON_BIN) -m bench.voice
 
 bench-engines: models ## Compare routing policies on real CPU engines (10 minutes)
 	@$(PYTHON_BIN) -m bench.engines

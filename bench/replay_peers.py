@@ -50,17 +50,19 @@ def main() -> None:
     parser.add_argument("--workload", nargs="*", help="only these; `trace` names the trace")
     parser.add_argument("--replicas", type=int, nargs="+", default=[4, 8, 16])
     parser.add_argument("--gateways", type=int, default=1)
+    parser.add_argument("--policies", nargs="*", help="only these and ours")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
 
     policies = {**POLICIES, **PEERS}
+    names = [name for name in policies if arguments.policies is None or name in (OURS, *arguments.policies)]
     documents = []
     for replicas in arguments.replicas:
         for workload, kv_tokens in workloads(arguments.trace, arguments.workload, replicas, arguments.seed):
             profile = replace(GPT_OSS_120B_H200, kv_tokens=kv_tokens)
             scenario = Scenario(replicas=replicas, gateways=arguments.gateways, profile=profile, seed=arguments.seed)
-            reports = compare(workload, scenario, policies, policies)
+            reports = compare(workload, scenario, policies, names)
             show(workload, scenario, reports)
             documents.append(
                 {
@@ -85,6 +87,8 @@ def show(workload: Workload, scenario: Scenario, reports: list[Report]) -> None:
         )
     ours = next(report for report in reports if report.policy == OURS)
     others = [report for report in reports if report.policy != OURS]
+    if not others:
+        return
     p50 = min(others, key=lambda report: report.ttft_p50_ms)
     p90 = min(others, key=lambda report: report.ttft_p90_ms)
     print(

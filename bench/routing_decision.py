@@ -26,7 +26,7 @@ from cluster.config.schema import PromptCacheSettings, Retention
 from cluster.inference.request_router import PrefixRouter
 from cluster.prompt_cache import SaltDeriver
 from cluster.routing.anchors import AnchorChooser
-from cluster.routing.chain import prefix_chain
+from cluster.routing.chain import depth_at, prefix_chain
 from cluster.routing.fleet import Fleet
 from cluster.routing.policies.by_name import AFFINITY, PolicyOptions, policy_by_name
 from cluster.routing.policy import Policy
@@ -189,6 +189,18 @@ def anchor(prompt_bytes: int) -> Cost:
     return cost(lambda: chooser.choose("org", "model", (*trunk, rng.randbytes(16), rng.randbytes(16)), 8), 500)
 
 
+def anchor_of_new_prompts(prompt_bytes: int) -> Cost:
+    """Prompts of that length that nobody has sent before, to a gateway whose memory is full: each block is kept, another goes."""
+    chooser = AnchorChooser(200_000, 1024, 512)
+    rng = random.Random(1)
+    while chooser.entries < 200_000:
+        org = f"org-{rng.randrange(ORGANIZATIONS)}"
+        chooser.choose(org, "model", tuple([rng.randbytes(16) for _ in range(200)]), 8)
+    depth = depth_at(prompt_bytes, 512)
+    chains = iter([tuple([rng.randbytes(16) for _ in range(depth)]) for _ in range(50 * ROUNDS + 1)])
+    return cost(lambda: chooser.choose("org", "model", next(chains), 8), 50)
+
+
 def salt() -> Cost:
     salts = SaltDeriver(b"s" * 32, PromptCacheSettings())
     prompt = random.Random(1).randbytes(60_000)
@@ -216,6 +228,7 @@ def main() -> None:
             figures[f"learning, {name}, {replicas} replicas"] = learning
         router = asyncio.run(router_decision(prompt_bytes, FLEETS[-1]))
         figures[f"deciding in Ray Serve's router, {name}, {FLEETS[-1]} replicas"] = router
+    figures["anchor, new prompts of 600 KB"] = anchor_of_new_prompts(600_000)
     figures["salt and routing key"] = salt()
 
     for name, figure in figures.items():

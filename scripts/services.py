@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Start and stop the servers that the tests need beside the cluster itself: PostgreSQL on loopback. Standard library only.
+"""Start and stop what the tests need beside the cluster itself: PostgreSQL on loopback, and the voices. Standard library only.
 
-    python scripts/services.py start|stop|status [--json] [--port N]
+    python scripts/services.py start|stop|status|speech [--json] [--port N]
 
 ``.services/services.json`` tells where it runs and with which password. The server has its own data folder and its own port, and
 touches no other PostgreSQL of this machine. ``stop`` ends only the process that ``start`` made, and keeps the data.
+``speech`` installs the packages of the default voices (flite, espeak-ng) and starts nothing; ``start`` installs them too.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from services import speech
 from services.install import Failure, find_binaries, install, say
 from services.postgres import DEFAULT_PORT, Postgres, account, data_folder, discard, forget_dead, free_port, initialize, launch
 
@@ -110,13 +112,17 @@ def describe(server: Postgres | None) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="PostgreSQL for development and tests, on loopback.")
-    parser.add_argument("verb", choices=["start", "stop", "status"])
+    parser = argparse.ArgumentParser(description="What development and tests need: PostgreSQL on loopback, voices.")
+    parser.add_argument("verb", choices=["start", "stop", "status", "speech"])
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     parser.add_argument("--port", type=int, help=f"TCP port; default: the first free one from {DEFAULT_PORT}")
     options = parser.parse_args()
     try:
         with exclusive():
+            if options.verb in ("start", "speech"):
+                speech.ensure()
+            if options.verb == "speech":
+                return 0
             if options.verb == "start":
                 start(options.port)
             elif options.verb == "stop":

@@ -56,7 +56,7 @@ install_torch() { # folder
 
 main_environment() {
     local stamp
-    stamp=$(stamp_of requirements/cpu.lock requirements/uv.lock pyproject.toml scripts/setup.sh)
+    stamp=$(stamp_of requirements/cpu.lock requirements/silero.lock requirements/uv.lock pyproject.toml scripts/setup.sh)
     if [ "$(cat .venv/.ossature-stamp 2>/dev/null)" = "$stamp" ]; then return; fi
     echo "setup [1/4] environment in .venv"
     make_environment .venv
@@ -64,6 +64,7 @@ main_environment() {
     install_torch .venv
     echo "setup [3/4] $(grep -c '==' requirements/cpu.lock) locked packages"
     install_locked .venv requirements/cpu.lock
+    install_locked .venv requirements/silero.lock
     echo "setup [4/4] ossature itself"
     .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
     echo "$stamp" >.venv/.ossature-stamp

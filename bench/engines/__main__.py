@@ -20,6 +20,7 @@ import uvloop
 from bench import record
 from bench.arithmetic import ratio
 from bench.engines import calibrate, prediction
+from bench.engines.capacity import BLOCK_TOKENS, cache_bytes
 from bench.engines.drive import one_by_one, open_loop, summary
 from bench.engines.tenants import organization_keys
 from bench.engines.workload import BYTES_PER_TOKEN, Workload, first_asks, schedule
@@ -33,20 +34,18 @@ from models.bench.shapes import BENCH_GPT_OSS
 POLICIES = ("affinity", "random", "round_robin", "least_load", "power_of_two")
 DEFAULT_POLICIES = ("affinity", "random", "round_robin")
 _MODEL = BENCH_GPT_OSS
-_BYTES_PER_VALUE = {"bfloat16": 2, "float16": 2, "float32": 4}
-_BLOCK_TOKENS = 32
-#: Room above what the workload fills, for requests that run.
-_RUNNING_TOKENS = 2048
+#: Room above what the workload fills, for requests that run, in prompts.
+_RUNNING_PROMPTS = 2
 
 
-def model_settings(engines: int, layers: int, capacity_tokens: int) -> dict[str, Any]:
-    """The bench model, cut to so many layers, with a cache for about so many tokens on each engine."""
+def model_settings(engines: int, layers: int, prompts: float, prompt_tokens: int) -> dict[str, Any]:
+    """The bench model, cut to so many layers (an even number), with a cache for so many prompts on each engine."""
     source = ROOT / ".models" / _MODEL.name
     if not source.exists():
         raise Unavailable(f"{source} is not there (make models)")
     dtype = offline.fast_dtype()
     config = _MODEL.config
-    token_bytes = layers * 2 * config["num_key_value_heads"] * config["head_dim"] * _BYTES_PER_VALUE[dtype]
+    interval = _MODEL.engine["prefix_cache_retention_interval"]
     return {
         "id": _MODEL.name,
         "source": str(source),
@@ -58,10 +57,10 @@ def model_settings(engines: int, layers: int, capacity_tokens: int) -> dict[str,
         | {
             "dtype": dtype,
             "enforce_eager": True,
-            "block_size": _BLOCK_TOKENS,
+            "block_size": BLOCK_TOKENS,
             "max_model_len": 4096,
             "max_num_seqs": 16,
-            "kv_cache_memory_bytes": (capacity_tokens + _RUNNING_TOKENS) * token_bytes,
+            "kv_cache_memory_bytes": cache_bytes(config, layers, dtype, prompts, prompt_tokens, interval),
             "hf_overrides": {"num_hidden_layers": layers, "layer_types": config["layer_types"][:layers]},
         },
     }
@@ -102,7 +101,7 @@ def run_policy(
     if not outcome.failures:
         profile = calibrate.fitted(samples, f"{model['id']}-here", model["engine"], kv_tokens)
         tokens = prediction.token_counts(first_ones, first.samples) | prediction.token_counts(asks, outcome.samples)
-        simulated, began_s = prediction.as_workload(first_ones, asks, tokens, _BLOCK_TOKENS)
+        simulated, began_s = prediction.as_workload(first_ones, asks, tokens, BLOCK_TOKENS)
         figures["engine_profile"] = prediction.as_json(profile)
         figures["predicted"] = prediction.predicted(simulated, began_s, profile, policy, replicas)
     return figures, rate
@@ -134,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--requests", type=int, default=default.requests_per_user, help="requests of each (default: %(default)s)")
     parser.add_argument("--prefix", type=int, default=default.prefix_tokens, help="tokens of each prefix (default: %(default)s)")
     parser.add_argument("--fill", type=float, default=0.73, help="part of all caches that prefixes fill (default: %(default)s)")
-    parser.add_argument("--load", type=float, default=1.5, help="arrivals, as a multiple of what the engines could do uncached")
+    parser.add_argument("--load", type=float, default=2.5, help="arrivals, as a multiple of what the engines could do uncached")
     parser.add_argument("--rate", type=float, help="arrivals a second instead")
     parser.add_argument("--seed", type=int, default=default.seed, help="default: %(default)s")
     parser.add_argument("--json", type=Path, help="where to write everything (default: a new file in .bench/results)")
@@ -148,14 +147,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         prefix_tokens=options.prefix,
         seed=options.seed,
     )
-    filled = workload.organizations * (workload.prefix_tokens + workload.question_tokens)
+    prompt_tokens = workload.prefix_tokens + workload.question_tokens
+    prompts = workload.organizations / options.fill / options.engines + _RUNNING_PROMPTS
     result = record.circumstances() | {
         "kind": "engines",
         "workload": asdict(workload),
         "engines": options.engines,
         "layers": options.layers,
         "load": options.load,
-        "capacity_tokens_per_engine": round(filled / options.fill / options.engines),
+        "capacity_prompts_per_engine": prompts,
     }
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Asked to end, it ends its cluster and tells what it has got so far.
@@ -163,11 +163,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     rate: float | None = options.rate
     results: dict[str, dict[str, Any]] = {}
     try:
-        model = model_settings(options.engines, options.layers, result["capacity_tokens_per_engine"])
+        model = model_settings(options.engines, options.layers, prompts, prompt_tokens)
         with Exclusive(options.lock, options.lock_s) as exclusive:
             for policy in options.policy or DEFAULT_POLICIES:
                 exclusive.pause()
-                kv_tokens = result["capacity_tokens_per_engine"] + _RUNNING_TOKENS
+                kv_tokens = round(prompts * prompt_tokens)
                 results[policy], rate = run_policy(policy, model, workload, rate, options.load, kv_tokens)
     except (Unavailable, KeyboardInterrupt) as reason:
         say(str(reason) or "interrupted")

@@ -21,8 +21,9 @@ from cluster.replay.gateway import GatewaySettings
 from cluster.replay.plot import svg
 from cluster.replay.policies import OURS, POLICIES
 from cluster.replay.report import Report
+from cluster.replay.reports import CHANNEL_PERIOD_S
 from cluster.replay.simulation import Scenario
-from cluster.replay.traces import TraceError, read_trace
+from cluster.replay.traces import TraceError, read_trace, spread_arrivals
 from cluster.replay.workload import Workload
 from cluster.replay.workloads import WORKLOADS, generate
 
@@ -56,6 +57,12 @@ def replay(
     join: Annotated[list[float] | None, typer.Option(help="A replica joins at this second; may be repeated.")] = None,
     die: Annotated[list[str] | None, typer.Option(help="SECOND:REPLICA, the replica with that number dies.")] = None,
     drain: Annotated[list[str] | None, typer.Option(help="SECOND:REPLICA, it takes no new requests from then on.")] = None,
+    spread_s: Annotated[
+        float, typer.Option("--spread", min=0.0, help="Spread requests recorded at the same instant over so many seconds.")
+    ] = 0.0,
+    channel_period_s: Annotated[
+        float, typer.Option("--load-period", min=0.0, help="`routing.load_period_s`; 0: as with the relay `handle`.")
+    ] = CHANNEL_PERIOD_S,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures there.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a plot there, as SVG.")] = None,
@@ -76,9 +83,12 @@ def replay(
         profile=profile if kv_tokens is None else replace(profile, kv_tokens=kv_tokens),
         settings=GatewaySettings(index="precise" if precise else "soft"),
         events=tuple(_events(join or [], die or [], drain or [], replicas)),
+        channel_period_s=channel_period_s,
         seed=seed,
     )
     load = _load(trace, workload, replicas, seed)
+    if spread_s > 0.0:
+        load = spread_arrivals(load, spread_s)
     with _progress(len(load.requests)) as on_progress:
         reports = compare(load, scenario, POLICIES, names, on_progress)
     emit_table(COLUMNS, [_row(report) for report in reports], empty="no policy")
@@ -142,6 +152,7 @@ def _document(workload: Workload, scenario: Scenario, reports: list[Report]) -> 
         "requests": len(workload.requests),
         "replicas": scenario.replicas,
         "gateways": scenario.gateways,
+        "load_period_s": scenario.channel_period_s,
         "index": scenario.settings.index,
         "engine": scenario.profile.name,
         "kv_tokens": scenario.profile.kv_tokens,

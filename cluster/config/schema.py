@@ -203,8 +203,8 @@ class RoutingSettings(Section):
     index_entries: int = Field(
         200_000,
         ge=1000,
-        description="Prefix hashes that each gateway remembers, over all organizations: once to choose anchors, and once for each "
-        "model to know which replica holds what.",
+        description="Prefix hashes that each gateway remembers for each model, over all organizations: once to choose anchors, and "
+        "once to know which replica holds what.",
     )
     recompute_weight: float = Field(
         2.0,
@@ -217,8 +217,15 @@ class RoutingSettings(Section):
         0.25,
         gt=0,
         le=10,
-        description="How often replicas tell gateways what others sent them, and with `index: precise` what they have cached, in "
-        "seconds.",
+        description="How often replicas tell gateways through Ray Serve what others sent them, and with `index: precise` what they "
+        "have cached, in seconds.",
+    )
+    load_period_s: float = Field(
+        0.02,
+        gt=0,
+        le=10,
+        description="How often at most a replica tells what others sent it to the gateways that have a channel to it (relay "
+        "`stepped`), in seconds. It does so only when something has changed.",
     )
 
 
@@ -300,6 +307,11 @@ class ModelSettings(Section):
         description="What writes the chat streams of gpt-oss models: `lean`, for a fraction of the processor time, or `vllm`, its "
         "serving class as it is. Clients see no difference. Other models' streams are always vLLM's.",
     )
+    audio_input: bool = Field(
+        False,
+        description="The model takes `input_audio` parts: realtime sessions give it the user's audio itself, and need no "
+        "recognizer to be answered.",
+    )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the engine's processes.")
     engine: dict[str, Any] = Field(
         default_factory=dict,
@@ -323,6 +335,126 @@ class ModelSettings(Section):
     def _consistent(self) -> ModelSettings:
         if problems := list(model_problems(self)):
             raise Contradiction(problems)
+        return self
+
+
+class RealtimeSettings(Section):
+    """Realtime sessions: conversations over a WebSocket at `/v1/realtime`."""
+
+    enabled: bool = Field(True, description="Serve realtime sessions.")
+    default_model: ModelId | None = Field(
+        None,
+        description="Model of sessions that name none, or one of OpenAI's realtime models. Unset: they must name one of `models`.",
+    )
+    instructions: str = Field(
+        "You are a helpful assistant in a spoken conversation. Answer briefly, in plain sentences.",
+        max_length=65536,
+        description="Instructions of sessions that set none.",
+    )
+    max_sessions: int = Field(500, ge=1, description="Sessions that one gateway holds at a time; more get 503.")
+    max_sessions_per_organization: int = Field(
+        100, ge=1, description="Sessions of one organization that one gateway holds at a time; more get 429."
+    )
+    max_session_s: float = Field(3600.0, gt=0, description="Longest life of a session, in seconds.")
+    idle_timeout_s: float = Field(
+        900.0, gt=0, description="How long a client may send nothing at all before its session is ended, in seconds."
+    )
+    write_timeout_s: float = Field(
+        30.0, gt=0, description="Longest wait for a client to take an event, in seconds; then its session is ended."
+    )
+    max_frame_bytes: int = Field(
+        16 << 20,
+        ge=64 << 10,
+        description="Largest event of a client, in bytes. The web server takes no WebSocket message above 16 MiB.",
+    )
+    max_unsent_bytes: int = Field(
+        1 << 20,
+        ge=64 << 10,
+        description="Events that may wait for a slow client, in bytes, before its answer pauses; at four times that, nothing more "
+        "is read from it.",
+    )
+    max_input_audio_bytes: int = Field(
+        15 << 20,
+        ge=1 << 20,
+        description="Audio of a session that waits to be committed, in bytes (48,000 a second). A turn that reaches it ends.",
+    )
+    max_kept_audio_bytes: int = Field(
+        32 << 20,
+        ge=0,
+        description="Audio of a session's items that is kept to be retrieved, in bytes; the oldest is forgotten first.",
+    )
+    max_text_chars: int = Field(4 << 20, ge=64 << 10, description="Text of all of a session's items, in characters.")
+    max_items: int = Field(1000, ge=10, description="Items of a session's conversation.")
+    max_responses: int = Field(4, ge=1, description="Responses of a session in progress at a time, those out of band included.")
+    early_recognition: bool = Field(
+        True, description="Recognize in the silence that may end a turn, so that the words are there when it does."
+    )
+    early_generation: bool = Field(
+        False,
+        description="Answer in that silence, too; what turns out to have been too early is thrown away, and has cost tokens.",
+    )
+    heard_by_clock: bool = Field(
+        True,
+        description="Take an interrupted answer as heard for no longer than its audio was out, if the client says nothing better.",
+    )
+
+
+class SpeechSettings(Section):
+    """Speech in and out: realtime sessions, `/v1/audio/*`, audio in chat completions."""
+
+    enabled: bool = Field(True, description="Serve speech.")
+    recognizer: Literal["pocketsphinx", "whisper"] = Field(
+        "pocketsphinx",
+        description="What turns speech into text. `pocketsphinx`: English, on the processor, from its own wheel. `whisper`: any "
+        "checkpoint of Whisper's architecture, named by `recognizer_model`.",
+    )
+    recognizer_model: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder with the recognizer's weights (relative to the current folder), or a Hugging Face repository id. For "
+        "`whisper`, which has no default.",
+    )
+    recognizer_device: str = Field(
+        "cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="Where the recognizer's model runs: `cpu`, `cuda` or `cuda:1`."
+    )
+    synthesizer: Literal["auto", "flite", "espeak"] = Field(
+        "auto",
+        description="What turns text into speech. `flite`: six English presets, needs Debian's `libflite1`. `espeak`: the program "
+        "`espeak-ng`, plainly a machine. `auto`: flite where it is installed, else espeak.",
+    )
+    default_voice: str = Field("alloy", min_length=1, max_length=64, description="Voice of sessions that name none.")
+    vad_model: Path | None = Field(
+        None, description="ONNX file of Silero's voice activity network; unset: the one of the installed `silero-vad` wheel."
+    )
+    replicas: int = Field(1, ge=1, description="Replicas of the speech deployment.")
+    num_cpus: float = Field(0.1, ge=0, description="Logical CPUs that Ray reserves for one replica.")
+    num_gpus: float = Field(0.0, ge=0, description="GPUs that Ray reserves for one replica; less than 1 to share one.")
+    max_ongoing_requests: int = Field(200, ge=1, description="Utterances, heard or spoken, that one replica works on at a time.")
+    recognizer_workers: int = Field(
+        2,
+        ge=1,
+        le=256,
+        description="People who may speak at once on one replica: decoder processes of PocketSphinx (about 130 MiB each), or "
+        "utterances that Whisper works on at a time.",
+    )
+    synthesizer_workers: int = Field(
+        1, ge=1, le=256, description="Synthesizer processes of one replica; each is lent for one clause at a time."
+    )
+    worker_wait_s: float = Field(10.0, gt=0, description="Longest wait for a free process, in seconds; then 503.")
+    utterance_idle_timeout_s: float = Field(
+        30.0, gt=0, description="After how long without audio an utterance that nobody ends is dropped, in seconds."
+    )
+    max_utterance_s: float = Field(120.0, gt=0, le=3600, description="Longest utterance to recognize, in seconds of audio.")
+    max_text_chars: int = Field(4096, ge=1, le=1 << 20, description="Longest text to speak at once, in characters.")
+    max_file_s: float = Field(1800.0, gt=0, description="Longest audio file to transcribe, in seconds of audio.")
+    max_file_bytes: int = Field(25 << 20, ge=1024, description="Largest audio file to transcribe, in bytes.")
+
+    @model_validator(mode="after")
+    def _model_named(self) -> SpeechSettings:
+        if self.recognizer == "whisper" and self.recognizer_model is None:
+            raise Contradiction([Problem(("recognizer_model",), "must be given for the recognizer whisper")])
+        if self.recognizer_device != "cpu" and not self.num_gpus:
+            raise Contradiction([Problem(("num_gpus",), f"must be given for recognizer_device {self.recognizer_device}")])
         return self
 
 
@@ -359,6 +491,8 @@ class ClusterConfig(Section):
     prompt_cache: PromptCacheSettings = Field(default_factory=PromptCacheSettings, description="Prompt caching.")
     routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Routing.")
     relay: RelaySettings = Field(default_factory=RelaySettings, description="Token relay.")
+    realtime: RealtimeSettings = Field(default_factory=RealtimeSettings, description="Realtime sessions.")
+    speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech.")
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="Logs.")
     models: list[ModelSettings] = Field(min_length=1, description="Models to serve.")
 

@@ -23,7 +23,7 @@ from cluster.engine.observer import EngineObserver, SilentObserver
 from cluster.engine.residency import Residency
 from cluster.relay.channel.replies import Replies
 from cluster.relay.channel.reply import Reply
-from cluster.routing.pending import ONGOING, PendingPrompts
+from cluster.routing.pending import PendingPrompts
 from cluster.routing.ticket import ArrivedTicket
 
 logger = logging.getLogger("ossature.engine.replica")
@@ -57,7 +57,7 @@ class EngineReplica:
         self._replies = replies
         self._engine = engine or self._vllm(rank)
         self._encoder = msgspec.msgpack.Encoder()
-        self._expected = PendingPrompts()
+        self.load = PendingPrompts()
         self._running = 0
         self._waiting = 0
         self._death_reported = False
@@ -108,8 +108,7 @@ class EngineReplica:
         return {
             "running": self._running,
             "waiting": self._waiting,
-            ONGOING: self._running + self._waiting,
-            **self._expected.report(time.monotonic()),
+            **self.load.stats(time.monotonic()),
         }
 
     async def stream(self, request: EngineRequest, ticket: ArrivedTicket | None = None) -> AsyncGenerator[bytes, None]:
@@ -142,7 +141,7 @@ class EngineReplica:
         self, request: EngineRequest, sink: PayloadSink | None = None, *, ticket: ArrivedTicket | None
     ) -> AsyncGenerator[Frame, None]:
         """The engine's frames, counted and judged on the way. What goes to ``sink`` is neither a first nor a last one."""
-        self._expected.arrived(request.request_id, ticket, time.monotonic())
+        self.load.arrived(request.request_id, ticket, time.monotonic())
         if self._residency is not None and ticket is not None:
             self._residency.expect(request.request_id, request.org_tag, ticket.chain, ticket.prompt_bytes)
         observation = self._watch.begin(request.org_tag, request.cache_salt, alone=_is_alone(request.body))
@@ -155,12 +154,12 @@ class EngineReplica:
                         started = True
                         self._waiting -= 1
                         self._running += 1
-                        self._expected.computed(request.request_id, time.monotonic())
+                        self.load.computed(request.request_id, time.monotonic())
                     if frame.usage is not None:
                         self._judge(request, observation, frame.usage.cached_tokens)
                     yield frame
         finally:
-            self._expected.computed(request.request_id, time.monotonic())
+            self.load.ended(request.request_id, time.monotonic())
             if self._residency is not None:
                 self._residency.ended(request.request_id)
             self._watch.drop(observation)

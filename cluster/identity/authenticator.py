@@ -104,6 +104,18 @@ class Authenticator:
         self._last_used.note(principal.key_id)
         return principal
 
+    async def holder(self, key_id: str) -> Principal:
+        """Who holds the key of this id, if it still is valid: for secrets that were made with it and end with it.
+
+        Asks the database. Raises :class:`Unauthenticated` for a key that was revoked, :class:`Overloaded` if it can't be told now.
+        """
+        query = select(ApiKeyRow).where(ApiKeyRow.id == key_id, ApiKeyRow.revoked_at.is_(None))
+        async with self._database.session() as session:
+            row = await session.scalar(query)
+        if row is None:
+            raise _incorrect_key("unknown")
+        return _principal(row)
+
     async def _find(self, digest: bytes) -> Principal:
         """Ask the database, once for all that wait for the same key."""
         if self._cache.is_unknown(digest):
@@ -144,9 +156,7 @@ class Authenticator:
         query = select(ApiKeyRow).where(ApiKeyRow.secret_hash == digest, ApiKeyRow.revoked_at.is_(None))
         async with self._database.session() as session:
             row = await session.scalar(query)
-        if row is None:
-            return None
-        return Principal(org_id=row.org_id or "", project_id=row.project_id or "", key_id=row.id, admin=row.admin)
+        return None if row is None else _principal(row)
 
     async def _watch(self) -> None:
         reachable = True
@@ -180,6 +190,10 @@ class Authenticator:
             self._cache.clear()
         self._revision = current
         self._last_contact = asked
+
+
+def _principal(row: ApiKeyRow) -> Principal:
+    return Principal(org_id=row.org_id or "", project_id=row.project_id or "", key_id=row.id, admin=row.admin)
 
 
 def _incorrect_key(reason: str = "unknown") -> Unauthenticated:

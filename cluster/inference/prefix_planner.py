@@ -24,6 +24,10 @@ class PrefixPlanner:
         self._routes = RoutePlanner(routing)
         self._replica_count = replica_count
 
+    def remembered_blocks(self, model: str) -> int:
+        """Blocks of a model's prompts that are remembered for choosing anchors."""
+        return self._routes.remembered_blocks(model)
+
     async def plan(self, principal: Principal, request: GenerationRequest) -> Plan:
         org_id, model = principal.org_id, request.model
         retention = request.prompt_cache_retention or self._default_retention

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from cluster.errors import StoreUnavailable
 from cluster.identity.principal import Principal
 from cluster.inference.accounting import RequestRecord
+from cluster.routing import anchors
 from cluster.routing.ticket import RouteTicket
 from cluster.store.ledger import LedgerEntry, Outcome, UsageLedger
 from cluster.telemetry import labels
@@ -21,7 +23,9 @@ _OUTCOMES = {labels.OK: Outcome.COMPLETED, labels.CANCELLED: Outcome.CANCELLED}
 class ClusterRecorder:
     """Implements :class:`~cluster.inference.accounting.Recorder`."""
 
-    def __init__(self, metrics: GatewayMetrics, ledger: UsageLedger) -> None:
+    def __init__(self, metrics: GatewayMetrics, ledger: UsageLedger, remembered_blocks: Callable[[str], int]) -> None:
+        """``remembered_blocks``: how many of a model's prompts the planner remembers now."""
+        self._remembered_blocks = remembered_blocks
         self._metrics = metrics
         self._ledger = ledger
 
@@ -33,7 +37,9 @@ class ClusterRecorder:
         forced_off = estimate is not None and estimate.forced_off
         self._metrics.routed(model, ticket.affinity, ticket.rank, ticket.decision_s, forced_off=forced_off)
         if estimate is not None:
-            self._metrics.routing_memory(model, entries=estimate.memory_entries, size_bytes=estimate.memory_bytes)
+            blocks = self._remembered_blocks(model)
+            size_bytes = estimate.memory_bytes + blocks * anchors.ENTRY_BYTES
+            self._metrics.routing_memory(model, entries=estimate.memory_entries + blocks, size_bytes=size_bytes)
 
     def retried(self, model: str, reason: str) -> None:
         self._metrics.retried(model, reason)

@@ -16,10 +16,11 @@ from typing import Any
 from ray.serve.request_router import PendingRequest, ReplicaID, RequestRouter, RunningReplica
 
 from cluster.relay import call_router
+from cluster.relay import loads as load_view
 from cluster.relay import replicas as replica_view
 from cluster.relay import residency as residency_view
 from cluster.routing.fleet import Fleet
-from cluster.routing.pending import MARKS, ONGOING, PENDING_TOKENS
+from cluster.routing.pending import LoadReport
 from cluster.routing.policies.by_name import AFFINITY, PolicyOptions, policy_by_name
 from cluster.routing.policy import Candidate, ReplicaReport
 from cluster.routing.ticket import Answer, RouteTicket
@@ -68,11 +69,12 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         self._policy = policy_by_name(policy, options)
         self._fleet = Fleet(slow_start_s)
         self._running: dict[str, RunningReplica] = {}
-        self._stats: dict[str, Mapping[str, Any]] = {}  # as last seen, by replica: a report is news once
+        self._heard: dict[str, int] = {}  # by replica the number of the last report: one is news once, whichever way it comes
         # Serve may run its routers on a thread of their own; feedback and calls over channels come from the gateway's.
         self._lock = Lock()
-        # Through its module, as the view of replicas below.
+        # Through their modules, as the view of replicas below.
         call_router.PROCESS_ROUTERS[self._deployment_id.name] = self
+        load_view.PROCESS_LOADS.listen(self)
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
         """Serve's broadcast of running replicas: all of them, each time something about one changes."""
@@ -83,23 +85,29 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
             for gone in self._fleet.update(running, now_s):
                 self._forget(gone)
             for unique_id, replica in running.items():
-                self._heard(unique_id, replica.routing_stats or {}, now_s)
+                report = LoadReport.of_stats(replica.routing_stats or {})
+                if report is not None:
+                    self._hear(unique_id, report, now_s)
             self._running = running
         # Through its module: Serve pickles this class by value, and the view must stay the one of the process.
         replica_view.PROCESS_VIEW.publish(self._deployment_id.name, running)
 
-    def _heard(self, replica_id: str, stats: Mapping[str, Any], now_s: float) -> None:
-        if stats == self._stats.get(replica_id):
-            return
-        self._stats[replica_id] = stats
-        if ONGOING in stats:
-            self._fleet.reported(replica_id, stats[ONGOING], now_s)
-        if PENDING_TOKENS in stats:
-            self._policy.reported(replica_id, ReplicaReport(stats[PENDING_TOKENS], stats.get(MARKS, ())), now_s)
+    def replica_told(self, replica_id: str, report: LoadReport) -> None:
+        """A replica told over its channel; it may be one of another model."""
+        with self._lock:
+            if replica_id in self._running:
+                self._hear(replica_id, report, self.clock())
+
+    def _hear(self, replica_id: str, report: LoadReport, now_s: float) -> None:
+        if report.number > self._heard.get(replica_id, -1):
+            self._heard[replica_id] = report.number
+            self._fleet.reported(replica_id, report.ongoing, now_s)
+            told = ReplicaReport(report.pending_tokens, report.given_tokens, report.marks)
+            self._policy.reported(replica_id, told, now_s)
 
     def _forget(self, replica_id: str) -> None:
         self._policy.forget(replica_id)
-        self._stats.pop(replica_id, None)
+        self._heard.pop(replica_id, None)
 
     def on_replica_actor_died(self, replica_id: ReplicaID) -> None:
         """A call found the replica dead, before the controller's broadcast."""

@@ -23,6 +23,7 @@ from cluster.relay.channel.messages import Open
 from cluster.relay.channel_call import ChannelCall, OutstandingCall
 from cluster.relay.contract import Outlet
 from cluster.relay.handle_call import HandleCall
+from cluster.relay.loads import ReplicaLoads
 from cluster.relay.observer import ChannelObserver
 from cluster.routing.residency.table import ResidencyTable
 from cluster.routing.ticket import RouteTicket
@@ -103,15 +104,16 @@ class SteppedRelay:
         key: ChannelKey,
         observer: ChannelObserver,
         residency: ResidencyTable | None = None,
+        loads: ReplicaLoads | None = None,
     ) -> None:
-        """``handles``: one deployment handle for each model id. ``residency``: see :class:`ChannelServer`."""
+        """``handles``: one deployment handle for each model id. ``residency``, ``loads``: see :class:`ChannelServer`."""
         # With the method named already: naming it makes a new handle each time.
         self._handles = {model: handle.options(stream=True, method_name="open") for model, handle in handles.items()}
         self._deployments = {model: handle.deployment_name for model, handle in handles.items()}
         self._calls_over_channels = settings.calls == "channel"
         self._first_port = settings.first_port
         self._window_bytes = settings.max_buffered_bytes
-        self._server = ChannelServer(key, settings.max_request_bytes, settings.peer_timeout_s, observer, residency)
+        self._server = ChannelServer(key, settings.max_request_bytes, settings.peer_timeout_s, observer, residency, loads)
 
     async def start(self, host: str) -> None:
         """Listen for replicas on ``host``, an address of this node that all engine nodes reach. Raises ``OSError``."""

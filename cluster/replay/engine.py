@@ -66,7 +66,9 @@ class SimulatedEngine:
     totals: EngineTotals = field(default_factory=EngineTotals)
     next_event_s: float = math.inf
     cache: KvCache = field(init=False)
-    recent_marks: list[bytes] = field(default_factory=list)
+    given_tokens: int = 0  # that gateways expected it to compute
+    recent_marks: list[bytes] = field(default_factory=list)  # since the last report through Ray Serve
+    fresh_marks: list[bytes] = field(default_factory=list)  # since the last one over channels
     residency: SimulatedResidency | None = None
     _waiting: deque[Job] = field(default_factory=deque)
     _prefilling: deque[Job] = field(default_factory=deque)
@@ -103,7 +105,9 @@ class SimulatedEngine:
     def enqueue(self, job: Job, now_s: float) -> None:
         """A request arrives. It is seen when the step in progress has ended."""
         self._waiting.append(job)
+        self.given_tokens += job.expected_tokens
         self.recent_marks += job.marks
+        self.fresh_marks += job.marks
         if self._run_steps == 0:
             self._begin_run(now_s)
         elif not self._chunks:

@@ -14,17 +14,15 @@ from cluster.replay.engine import Job, SimulatedEngine
 from cluster.replay.engine_profile import GPT_OSS_120B_H200, EngineProfile
 from cluster.replay.fleet_events import Change, FleetEvent
 from cluster.replay.gateway import GatewaySettings, SimulatedGateway
+from cluster.replay.reports import CHANNEL_PERIOD_S, Reports
 from cluster.replay.residency import Listener, SimulatedResidency
 from cluster.replay.workload import ChainMaker, SimulatedRequest, Workload
-from cluster.routing.policy import Policy, ReplicaReport
+from cluster.routing.policy import Policy
 from cluster.routing.residency.table import ResidencyTable
 from cluster.routing.ticket import RouteTicket
 
 MakePolicy = Callable[[GatewaySettings, int], Policy]
 """From settings and a seed."""
-
-REPORT_PERIOD_S = 0.25
-"""How often replicas tell all gateways what they have: the default of ``routing.report_period_s``."""
 
 RETRY_S = 0.05
 """How long a request that found every replica full waits before it asks again."""
@@ -34,7 +32,10 @@ MAX_ATTEMPTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a replay runs on. ``max_ongoing_requests``: how many a replica takes before it refuses."""
+    """What a replay runs on. ``max_ongoing_requests``: how many a replica takes before it refuses.
+
+    ``channel_period_s``: how often at most replicas tell gateways of their load over channels; 0 leaves that to Ray Serve.
+    """
 
     replicas: int = 4
     gateways: int = 1
@@ -42,6 +43,7 @@ class Scenario:
     settings: GatewaySettings = field(default_factory=GatewaySettings)
     events: Sequence[FleetEvent] = ()
     max_ongoing_requests: int = 512
+    channel_period_s: float = CHANNEL_PERIOD_S
     seed: int = 0
 
 
@@ -106,7 +108,7 @@ class Simulation:
         self._blocked: deque[tuple[float, Trip]] = deque()
         self._decision_s = 0.0
         self._now_s = 0.0
-        self._next_report_s = REPORT_PERIOD_S
+        self._reports = Reports(self._engines, self._gateways, self._listeners, scenario.channel_period_s)
         self._sharing = scenario.gateways > 1
 
     def run(self) -> Outcome:
@@ -125,13 +127,13 @@ class Simulation:
                 self._queue[0][0] if self._queue else inf,
                 self._blocked[0][0] if self._blocked else inf,
                 events[0].at_s if events else inf,
-                self._next_report_s,
+                self._reports.next_s,
             )
             self._now_s = now_s = min(times)
             if now_s == inf or (not coming and not self._trips_of and not self._blocked):
                 break
             if times[4] == now_s:
-                self._report()
+                self._reports.tell(now_s)
             elif times[3] == now_s:
                 self._change(events.popleft())
             elif times[1] == now_s:
@@ -195,6 +197,8 @@ class Simulation:
         engine.enqueue(job, now_s)
         self._schedule(engine)
         gateway.accepted(ticket, replica_id, engine.ongoing, now_s)
+        self._reports.connect(trip.gateway, replica_id)
+        self._reports.changed(replica_id, now_s)
 
     def _first_token(self, job: Job, now_s: float) -> None:
         trip = self._trips_of[job]
@@ -202,6 +206,7 @@ class Simulation:
         trip.ttft_s = now_s - trip.request.arrival_s
         trip.cached_tokens = job.cached_tokens
         self._gateways[trip.gateway].first_token(trip.ticket, now_s)
+        self._replica_changed(trip.ticket)
 
     def _finished(self, job: Job, now_s: float) -> None:
         trip = self._trips_of.pop(job)
@@ -209,6 +214,11 @@ class Simulation:
         trip.duration_s = now_s - trip.request.arrival_s
         trip.chain = ()
         self._gateways[trip.gateway].finished(trip.ticket, job, now_s)
+        self._replica_changed(trip.ticket)
+
+    def _replica_changed(self, ticket: RouteTicket) -> None:
+        assert ticket.replica_id is not None
+        self._reports.changed(ticket.replica_id, self._now_s)
 
     # --- replicas ---------------------------------------------------------------------------------------------------------
 
@@ -226,17 +236,6 @@ class Simulation:
         for gateway in self._gateways:
             for gone in gateway.fleet.update(self._engines, self._now_s):
                 gateway.policy.forget(gone)
-
-    def _report(self) -> None:
-        self._next_report_s += REPORT_PERIOD_S
-        for replica_id, engine in self._engines.items():
-            report = ReplicaReport(engine.pending_tokens, tuple(engine.recent_marks))
-            engine.recent_marks.clear()
-            if engine.residency is not None:
-                engine.residency.tell(replica_id, self._listeners)
-            for gateway in self._gateways:
-                gateway.fleet.reported(replica_id, engine.ongoing, self._now_s)
-                gateway.policy.reported(replica_id, report, self._now_s)
 
     def _change(self, event: FleetEvent) -> None:
         replica_id = f"replica-{event.replica}"

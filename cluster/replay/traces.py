@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -54,3 +56,19 @@ def read_trace(path: Path) -> Workload:
         raise TraceError("the file has no requests")
     requests.sort(key=lambda request: request.arrival_s)
     return Workload(path.stem, BLOCK_TOKENS, requests)
+
+
+def spread_arrivals(workload: Workload, period_s: float) -> Workload:
+    """The same requests, with those that are recorded at the same instant spread evenly over the ``period_s`` after it.
+
+    For traces whose times were rounded down to multiples of that.
+    """
+    together = Counter(request.arrival_s for request in workload.requests)
+    before: dict[float, int] = defaultdict(int)
+    requests = []
+    for request in workload.requests:
+        at_s = request.arrival_s
+        requests.append(replace(request, arrival_s=at_s + period_s * before[at_s] / together[at_s]))
+        before[at_s] += 1
+    requests.sort(key=lambda request: request.arrival_s)
+    return replace(workload, requests=requests)

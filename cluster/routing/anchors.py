@@ -26,6 +26,9 @@ BYTES_PER_TOKEN = 4
 """Estimate for English text and code. Other scripts have fewer tokens a byte with large vocabularies or more with small ones;
 either way only the threshold of affinity shifts."""
 
+ENTRY_BYTES = 230
+"""Memory of an entry: its place in an ordered dictionary, the 16-byte hash, and a block."""
+
 WINDOW_REQUESTS = 512
 """Counts halve every so many requests of a model, so that shares are those of about the last thousand."""
 
@@ -66,8 +69,8 @@ class _Block:
 class AnchorChooser:
     """One gateway's memory of prefixes, and the choice of anchors by it. Not thread-safe: one event loop owns it.
 
-    ``entries`` bounds the blocks remembered over all organizations (about 0.3 KB each); ``min_affinity_tokens`` and ``block_bytes``
-    place the shallowest anchor.
+    ``entries`` bounds the blocks remembered over all organizations (``ENTRY_BYTES`` each); ``min_affinity_tokens`` and
+    ``block_bytes`` place the shallowest anchor.
     """
 
     def __init__(self, entries: int, min_affinity_tokens: int, block_bytes: int) -> None:

@@ -106,11 +106,16 @@ class Calibration:
         # A low quantile, since prompts that share engine steps with others take longer than their own tokens cost.
         self._prefill = LowQuantile(PRIOR_PREFILL_MS_PER_TOKEN, share=0.3)
         self._bytes_per_token = Mean(PRIOR_BYTES_PER_TOKEN)
-        self._step_wait_ms = Mean(1.0)
+        # The median: now and then something that this gateway doesn't know of is before a request after all.
+        self._step_wait_ms = LowQuantile(1.0, share=0.5)
         self._loaded = Mean(1.0)
         # Of quiet and busy times alike: what moves with every burst makes decisions that don't last.
-        self._behind = Mean(0.0, memory=1000)
-        self._answering = Mean(0.0, memory=1000)
+        self._sent_ms = Mean(0.0, memory=1000)
+        self._behind_ms = Mean(0.0, memory=1000)
+        self._given_ms = Mean(0.0, memory=1000)
+        self._answering_ms = Mean(0.0, memory=1000)
+        self._computed_tokens = Mean(0.0, memory=1000)
+        self._evicted_tokens = Mean(0.0, memory=1000)
         self._decode = Slope(PRIOR_DECODE_MS_PER_SEQUENCE)
         self._completion_tokens = Mean(PRIOR_COMPLETION_TOKENS, memory=500)
         self._load = Mean(0.0, memory=1000)
@@ -140,12 +145,30 @@ class Calibration:
         return max(1.0, self._load.value / self._own_load.value) if self._own_load.value > 0.0 else 1.0
 
     @property
+    def behind(self) -> float:
+        """How many requests come, for each millisecond of prefill, before the replica has caught up."""
+        return self._behind_ms.value / self._sent_ms.value if self._sent_ms.value > 0.0 else 0.0
+
+    def behind_at(self, utilization: float) -> float:
+        """The same at a replica that is given prompts for that part of the time: more is sent where more was sent."""
+        return self._behind_ms.value * utilization / self._given_ms.value if self._given_ms.value > 0.0 else self.behind
+
+    @property
     def crowding(self) -> float:
         """How many are delayed by a millisecond of prefill: the request itself, those that come before the replica has caught up,
 
-        and the answers that are being generated there.
+        and the answers that are being generated there. Of long prompts more than of short ones, since more come meanwhile.
         """
-        return 1.0 + self._behind.value + self._answering.value
+        if self._sent_ms.value <= 0.0:
+            return 1.0
+        return 1.0 + self.behind + self._answering_ms.value / self._sent_ms.value
+
+    @property
+    def recomputed(self) -> float:
+        """How many tokens are computed in the end for each one that is: what it evicts may be asked for again, and so on."""
+        if self._computed_tokens.value <= 0.0:
+            return 1.0
+        return 1.0 / (1.0 - min(0.5, self._evicted_tokens.value / self._computed_tokens.value))
 
     def decode_ms(self, load: float) -> float:
         """How long sharing engine steps with ``load`` others keeps a request waiting until it is answered."""
@@ -199,14 +222,22 @@ class Calibration:
         self._load.observe(load)
         self._own_load.observe(own_load)
 
-    def sent(self, prefill_ms: float, before: float, answering: float) -> None:
-        """A request of so much prefill was sent to a replica that had been given ``before`` others since it last was through.
+    def sent(self, prefill_ms: float, before_ms: float, answering: float, utilization: float) -> None:
+        """A request of so much prefill was sent to a replica that had been given ``before_ms`` since it last was through.
 
-        ``answering``: requests there whose prompts had been computed. As many come before as behind, on average.
+        ``answering``: requests there whose prompts had been computed; ``utilization``: part of the time for which it was given
+        prompts. Each millisecond before it has delayed this request.
         """
         self._prompt_ms.observe(prefill_ms)
-        self._behind.observe(before)
-        self._answering.observe(answering)
+        self._sent_ms.observe(prefill_ms)
+        self._behind_ms.observe(before_ms)
+        self._answering_ms.observe(answering * prefill_ms)
+        self._given_ms.observe(utilization * prefill_ms)
+
+    def computed(self, computed_tokens: int, evicted_tokens: int) -> None:
+        """So many tokens of a prompt were computed, so many of them again: they had been there and were gone."""
+        self._computed_tokens.observe(computed_tokens)
+        self._evicted_tokens.observe(evicted_tokens)
 
     def found(self, age_s: float, share: float) -> None:
         """Of what a replica was believed to hold, last used ``age_s`` ago, it held that part."""

@@ -12,10 +12,10 @@ V = TypeVar("V")
 class OrgLru(Generic[V]):
     """Least recently used entries of many organizations, ``capacity`` in all.
 
-    When it is full, the organization that holds most gives up its oldest entry. So one that holds no more than
+    When it is full, the organization that holds most gives up its oldest entries. So one that holds no more than
     ``capacity / organizations`` entries never loses any to another. Keys are chain hashes; a run of them is one prompt's path,
     shallow to deep. Within a path the deepest entries go first, because a path is only ever read from its start.
-    All operations take constant time per key. Not thread-safe.
+    All operations take constant time per key, and evictions a little for each organization. Not thread-safe.
     """
 
     def __init__(self, capacity: int, on_evict: Callable[[bytes], None] = lambda key: None) -> None:
@@ -68,8 +68,7 @@ class OrgLru(Generic[V]):
             entries[key] = value
             entries.move_to_end(key)
         self._resized(org, before, len(entries))
-        while self._size > self.capacity:
-            self._evict()
+        self._evict()
 
     def discard(self, org: str, key: bytes) -> None:
         """Remove one entry, if it is there."""
@@ -87,8 +86,7 @@ class OrgLru(Generic[V]):
         for key in reversed(path):
             entries[key] = change(take(key, None))
         self._resized(org, before, len(entries))
-        while self._size > self.capacity:
-            self._evict()
+        self._evict()
 
     def update_all(self, change: Callable[[V], V]) -> None:
         """Replace every value by ``change`` of it; takes time in proportion to the entries, and leaves their order."""
@@ -97,11 +95,15 @@ class OrgLru(Generic[V]):
                 entries[key] = change(value)
 
     def _evict(self) -> None:
-        org = next(iter(self._holders[self._largest]))
-        entries = self._entries[org]
-        key, _ = entries.popitem(last=False)
-        self._resized(org, len(entries) + 1, len(entries))
-        self._on_evict(key)
+        while (excess := self._size - self.capacity) > 0:
+            org = next(iter(self._holders[self._largest]))
+            entries = self._entries[org]
+            # Everything above an even share may go at once: keeping books for each entry would cost more than the rest.
+            count = min(excess, len(entries) - self.capacity // len(self._entries))
+            evicted = [entries.popitem(last=False)[0] for _ in range(count)]
+            self._resized(org, len(entries) + count, len(entries))
+            for key in evicted:
+                self._on_evict(key)
 
     def _resized(self, org: str, before: int, after: int) -> None:
         if before == after:
@@ -119,8 +121,7 @@ class OrgLru(Generic[V]):
         if after > self._largest:
             self._largest = after
         elif self._largest not in self._holders:
-            # Shrinking happens one entry at a time, and the organization that shrank was the largest.
-            self._largest = after
+            self._largest = max(self._holders, default=0)
 
     def check_integrity(self) -> None:
         """Raise ``AssertionError`` if the books don't match the entries. For tests."""

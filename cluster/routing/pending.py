@@ -1,23 +1,28 @@
-"""What a replica tells all gateways from time to time: how much it has to compute, and which prompts it was given.
+"""What a replica tells all gateways of its load: how much it has to compute, and which prompts it was given.
 
-Each gateway knows only its own requests. The replica meets them all, so it adds up what their tickets say.
+Each gateway knows only its own requests. The replica meets them all, so it adds up what their tickets say. It tells the same on two
+ways: over its channel to a gateway soon after something has changed, and through Ray Serve from time to time. The state is
+numbered, so that whoever is told on both ways can tell what is old.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import msgspec
 
 from cluster.routing.ticket import ArrivedTicket
 
 ONGOING = "ongoing"
-"""Requests that the replica has, running and waiting."""
-
 PENDING_TOKENS = "pending_tokens"
+GIVEN_TOKENS = "given_tokens"
 MARKS = "marks"
+NUMBER = "number"
 
 MARKS_LIFETIME_S = 2.0
-"""Told more than once, because a broadcast may be superseded by the next one before a gateway has seen it."""
+"""Told more than once through Ray Serve, because a broadcast may be superseded by the next one before a gateway has seen it."""
 
 MAX_MARKS = 4096
 """64 KiB of hashes; at ten marks a request, four hundred requests in two seconds."""
@@ -25,26 +30,59 @@ MAX_MARKS = 4096
 _MEMORY = 20
 
 
+class LoadReport(msgspec.Struct, frozen=True, array_like=True):
+    """A replica's state: ``number`` grows with each change of it.
+
+    ``ongoing``: requests that it has, running and waiting. ``pending_tokens``: prompt tokens that it still has to compute, by the
+    estimates of the gateways that sent them; ``given_tokens``: all that it was ever given. ``marks`` of prompts that came lately.
+    """
+
+    number: int
+    ongoing: int
+    pending_tokens: float
+    given_tokens: int = 0
+    marks: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of_stats(cls, stats: Mapping[str, Any]) -> LoadReport | None:
+        """What Ray Serve carried; ``None`` for what :meth:`PendingPrompts.stats` did not make."""
+        if NUMBER not in stats:
+            return None
+        return cls(stats[NUMBER], stats[ONGOING], stats[PENDING_TOKENS], stats[GIVEN_TOKENS], stats[MARKS])
+
+
 class PendingPrompts:
-    """The prompts of one replica that are not computed yet. Times are seconds of a steady clock. Used on one event loop."""
+    """The requests of one replica, and which of their prompts are not computed yet. Used on one event loop.
+
+    Times are seconds of a steady clock.
+    """
 
     def __init__(self) -> None:
+        #: Called when something has changed.
+        self.on_change: Callable[[], None] = lambda: None
+        self._ongoing: set[str] = set()  # request ids
+        self._number = 0
+        self._given_tokens = 0
         self._tokens: dict[str, int] = {}  # by request id, in the order of arrival
         self._marks: deque[tuple[float, bytes]] = deque(maxlen=MAX_MARKS)
+        self._new_marks: deque[bytes] = deque(maxlen=MAX_MARKS)
         self._head_since_s = 0.0
         self._tokens_per_s = 0.0
 
     def arrived(self, request_id: str, ticket: ArrivedTicket | None, now_s: float) -> None:
         """A request has come, with the ticket of the gateway that sent it."""
-        if ticket is None:
-            return
-        if not self._tokens:
-            self._head_since_s = now_s
-        self._tokens[request_id] = ticket.uncached_tokens
-        self._marks.extend([(now_s, mark) for mark in ticket.marks])
+        self._ongoing.add(request_id)
+        if ticket is not None:
+            if not self._tokens:
+                self._head_since_s = now_s
+            self._tokens[request_id] = ticket.uncached_tokens
+            self._given_tokens += ticket.uncached_tokens
+            self._marks.extend([(now_s, mark) for mark in ticket.marks])
+            self._new_marks.extend(ticket.marks)
+        self._changed()
 
     def computed(self, request_id: str, now_s: float) -> None:
-        """A request has its first token, or has ended without one. Further calls for it change nothing."""
+        """A request has its first token. Further calls for it change nothing."""
         tokens = self._tokens.pop(request_id, None)
         if tokens is None:
             return
@@ -52,6 +90,14 @@ class PendingPrompts:
         if elapsed_s > 0.0 and tokens > 0:
             self._tokens_per_s += (tokens / elapsed_s - self._tokens_per_s) / _MEMORY
         self._head_since_s = now_s
+        self._changed()
+
+    def ended(self, request_id: str, now_s: float) -> None:
+        """A request has ended, with a first token or without."""
+        self.computed(request_id, now_s)
+        if request_id in self._ongoing:
+            self._ongoing.discard(request_id)
+            self._changed()
 
     def pending_tokens(self, now_s: float) -> float:
         """Tokens still to be computed; of the prompt at the head, what is left at the rate of the last ones."""
@@ -61,8 +107,24 @@ class PendingPrompts:
         done = min(head, self._tokens_per_s * (now_s - self._head_since_s))
         return sum(self._tokens.values()) - done
 
-    def report(self, now_s: float) -> dict[str, Any]:
-        """Both as plain values: Ray Serve carries them to all gateways."""
+    def stats(self, now_s: float) -> dict[str, Any]:
+        """The state as plain values, with the marks of the last two seconds: Ray Serve carries it to all gateways."""
         while self._marks and self._marks[0][0] < now_s - MARKS_LIFETIME_S:
             self._marks.popleft()
-        return {PENDING_TOKENS: self.pending_tokens(now_s), MARKS: tuple(mark for _, mark in self._marks)}
+        return {
+            NUMBER: self._number,
+            ONGOING: len(self._ongoing),
+            PENDING_TOKENS: self.pending_tokens(now_s),
+            GIVEN_TOKENS: self._given_tokens,
+            MARKS: tuple([mark for _, mark in self._marks]),
+        }
+
+    def news(self, now_s: float) -> LoadReport:
+        """The state, with the marks since the last call."""
+        marks = tuple(self._new_marks)
+        self._new_marks.clear()
+        return LoadReport(self._number, len(self._ongoing), self.pending_tokens(now_s), self._given_tokens, marks)
+
+    def _changed(self) -> None:
+        self._number += 1
+        self.on_change()

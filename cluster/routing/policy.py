@@ -40,11 +40,13 @@ class Candidate:
 class ReplicaReport:
     """What a replica tells all gateways from time to time.
 
-    ``pending_tokens``: prompt tokens that it still has to compute, by the estimates of the gateways that sent them. ``marks``:
-    ``RouteTicket.marks`` of the prompts that it has been given lately, whoever sent them.
+    ``pending_tokens``: prompt tokens that it still has to compute, by the estimates of the gateways that sent them;
+    ``given_tokens``: all that it was ever given. ``marks``: ``RouteTicket.marks`` of the prompts that it has been given lately,
+    whoever sent them.
     """
 
     pending_tokens: float
+    given_tokens: int
     marks: Sequence[bytes]
 
 

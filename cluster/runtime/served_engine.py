@@ -16,6 +16,7 @@ from cluster.engine.isolation_watch import IsolationWatch
 from cluster.engine.residency import Residency
 from cluster.relay.channel.calls import Calls
 from cluster.relay.channel.handshake import ChannelKey
+from cluster.relay.channel.load_pump import LoadPump
 from cluster.relay.channel.replica_end import Dialer
 from cluster.relay.channel.replies import Replies
 from cluster.relay.channel.residency_pump import ResidencyPump
@@ -94,6 +95,7 @@ class ServedEngine(EngineReplica):
         board = _Board(replica_id, model.id)
         dialer = replies = residency = None
         self._pump: ResidencyPump | None = None
+        self._load_pump: LoadPump | None = None
         if channel_key is not None:
             dialer = Dialer(replica_id, channel_key, relay.max_request_bytes, relay.peer_timeout_s)
             replies = Replies(dialer, relay.max_request_bytes)
@@ -113,6 +115,9 @@ class ServedEngine(EngineReplica):
             replies=replies,
             residency=residency,
         )
+        if dialer is not None:
+            self._load_pump = LoadPump(self.load, dialer, routing.load_period_s)
+            self.load.on_change = self._load_pump.changed
         try:
             await self.start()
         except BaseException:
@@ -124,6 +129,8 @@ class ServedEngine(EngineReplica):
         logger.info("replica %s on node %s is ready", replica_id, ray.get_runtime_context().get_node_id())
 
     async def stop(self) -> None:
+        if self._load_pump is not None:
+            self._load_pump.stop()
         if self._pump is not None:
             await self._pump.stop()
         await super().stop()

@@ -16,6 +16,10 @@ QUEUE_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 # A decision is hashing plus arithmetic: tens of microseconds; milliseconds mean trouble.
 DECISION_BUCKETS = (10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 50e-3)
 RANK_BUCKETS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0)
+# A session lasts from a test call of seconds to its limit of an hour.
+SESSION_BUCKETS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 2400.0, 3600.0)
+# People notice an answer that comes later than 0.3 s, and give up on one that comes after some seconds.
+VOICE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0)
 LEDGER_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 REQUESTS = Metric(
@@ -129,8 +133,9 @@ INDEX_ENTRIES = Metric(
     "ossature_routing_index_entries",
     Kind.GAUGE,
     Source.GATEWAY,
-    "What routers remember of who holds which prefix: blocks, marks told by replicas, and popular prefixes; the sum of the node's "
-    "gateways. Bounded by `routing.index_entries` for each gateway and model, and five sixteenths more for marks and popularity.",
+    "What gateways remember for routing: blocks of prompts to choose anchors by, who holds which block, marks told by replicas, "
+    "and popular prefixes; the sum of the node's gateways. Bounded for each gateway and model by twice `routing.index_entries` and "
+    "five sixteenths of it for marks and popularity.",
     labels=("model",),
     combine="livesum",
     example="sum by (model) (ossature_routing_index_entries)",
@@ -384,6 +389,52 @@ EXPORTER_COLLECT = Metric(
     combine="livemax",
     example="max(ossature_exporter_collect_duration_seconds)",
 )
+REALTIME_SESSIONS = Metric(
+    "ossature_realtime_sessions",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Realtime sessions that are open, the sum of the node's gateways.",
+    labels=("kind",),
+    combine="livesum",
+    example="sum(ossature_realtime_sessions)",
+)
+REALTIME_SESSION_DURATION = Metric(
+    "ossature_realtime_session_duration_seconds",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "How long realtime sessions lived, counted at their end.",
+    labels=("kind",),
+    unit="seconds",
+    buckets=SESSION_BUCKETS,
+    example="histogram_quantile(0.5, sum by (le) (rate(ossature_realtime_session_duration_seconds_bucket[1h])))",
+)
+REALTIME_EVENTS = Metric(
+    "ossature_realtime_events_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "What happened in realtime sessions: turns of users that ended by silence, answers that were interrupted by speech, turns in "
+    "which no words were recognized, and answers begun in the silence before a turn's end that were kept or dropped.",
+    labels=("event",),
+    example="sum by (event) (rate(ossature_realtime_events_total[5m]))",
+)
+REALTIME_LATENCY = Metric(
+    "ossature_realtime_latency_seconds",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "From the end of a user's turn, as the turn detector tells it, to the first audio of its answer (`total`), and its parts, each "
+    "from the end of the one before: the words known, the first token, the first clause, the first audio.",
+    labels=("stage",),
+    unit="seconds",
+    buckets=VOICE_BUCKETS,
+    example='histogram_quantile(0.5, sum by (le) (rate(ossature_realtime_latency_seconds_bucket{stage="total"}[5m])))',
+)
+REALTIME_LATE_FRAMES = Metric(
+    "ossature_realtime_late_frames_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Frames of users' audio that were done with more than 40 ms after the gateway had read them: a gateway with too much to do.",
+    example="rate(ossature_realtime_late_frames_total[5m])",
+)
 
 ALL: tuple[Metric, ...] = (
     REQUESTS,
@@ -424,6 +475,11 @@ ALL: tuple[Metric, ...] = (
     RESIDENCY_REPLICAS,
     RESIDENCY_HASHES,
     RESIDENCY_GAPS,
+    REALTIME_SESSIONS,
+    REALTIME_SESSION_DURATION,
+    REALTIME_EVENTS,
+    REALTIME_LATENCY,
+    REALTIME_LATE_FRAMES,
     BUILD_INFO,
     EXPORTER_PROCESSES,
     EXPORTER_FOLDED,

@@ -14,7 +14,7 @@ OK = "ok"
 CANCELLED = "cancelled"
 INTERNAL_ERROR = "internal_error"
 
-EDGES = frozenset({"http", "grpc"})
+EDGES = frozenset({"http", "grpc", "realtime"})
 AFFINITIES = frozenset({"home", "known", "spilled", "none"})
 PREDICTIONS = frozenset({"predicted", "actual"})
 TOKEN_KINDS = ("prompt", "cached", "shown_cached", "completion")
@@ -27,6 +27,9 @@ DIRECTIONS = frozenset({"received", "sent"})
 AUTH_REASONS = frozenset({"missing", "malformed", "unknown", "wrong_organization", "wrong_project", "unavailable"})
 COLD_START_PHASES = frozenset({"import", "processes", "load_weights", "kv_cache", "serving", "warm_up"})
 FRONT_ENDS = frozenset({"lean", "vllm"})
+SESSION_KINDS = frozenset({"realtime", "transcription"})
+REALTIME_STAGES = frozenset({"recognition", "first_token", "first_clause", "first_audio", "total"})
+REALTIME_EVENTS = frozenset({"turn", "interruption", "turn_without_words", "early_answer_kept", "early_answer_dropped"})
 
 ORGANIZATIONS_FILE = "organizations"
 
@@ -138,7 +141,9 @@ MEANINGS: dict[str, str] = {
     "edge": _listed(*sorted(EDGES), OTHER),
     "code": f"{_listed(OK, CANCELLED, *sorted(error_codes()))}; `{OTHER}` for anything else",
     "kind": f"of tokens: {_listed(*TOKEN_KINDS)}; of cached tokens as routers see them: {_listed(*sorted(PREDICTIONS))}; "
-    f"of cache events: {_listed(*sorted(KV_EVENTS))}",
+    f"of cache events: {_listed(*sorted(KV_EVENTS))}; of realtime sessions: {_listed(*sorted(SESSION_KINDS))}",
+    "stage": f"from the end of a user's speech on: {_listed(*sorted(REALTIME_STAGES))}",
+    "event": _listed(*sorted(REALTIME_EVENTS)),
     "front_end": f"what writes a stream: {_listed(*sorted(FRONT_ENDS))}",
     "outcome": f"of routing: {_listed(*sorted(AFFINITIES))}; of a connection: {_listed(*sorted(CONNECTION_OUTCOMES))}; "
     f"of missing cache events: {_listed(*sorted(KV_FEED_OUTCOMES))}",

@@ -13,8 +13,9 @@ PACKAGE = Path(__file__).resolve().parents[2] / "cluster"
 LAYERS = (
     {"config", "errors"},
     {"store", "telemetry"},
-    {"identity", "admission", "prompt_cache", "routing", "engine", "relay"},
+    {"identity", "admission", "prompt_cache", "routing", "engine", "relay", "speech"},
     {"inference", "replay"},
+    {"realtime"},
     {"edges"},
     {"app", "runtime", "cli"},
 )
@@ -29,8 +30,10 @@ FOREIGN = {
     "store": {"ray", "fastapi", "starlette", "grpc", "vllm"},
     "config": {"ray", "fastapi", "starlette", "grpc", "vllm", "torch"},
     "errors": {"ray", "fastapi", "starlette", "grpc", "vllm"},
+    "speech": {"fastapi", "starlette", "grpc", "httpx", "vllm"},
     "telemetry": {"ray", "fastapi", "starlette", "grpc"},
     "inference": {"fastapi", "starlette", "grpc", "vllm"},
+    "realtime": {"ray", "fastapi", "starlette", "grpc", "vllm", "torch", "websockets"},
 }
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cluster.config.schema import HttpSettings
 from cluster.edges.http.admin import Admin, Directory
-from cluster.edges.http.exchange import ADMIN_KEY_HEADER, ClientGone, Exchange
+from cluster.edges.http.exchange import ADMIN_KEY_HEADER, ClientGone, Exchange, path_of
 from cluster.edges.http.generation import Generation
 from cluster.edges.http.internal_error import internal_error
 from cluster.edges.http.models import Models
 from cluster.edges.http.routes import Access, Route, RouteTable
 from cluster.edges.http.service import Readiness, ServiceEndpoints
+from cluster.edges.realtime.edge import RealtimeEdge
+from cluster.edges.realtime.secret_endpoints import SecretEndpoints
 from cluster.errors import OssatureError, PermissionDenied
 from cluster.identity.principal import Principal
 from cluster.inference.service import Inference
@@ -39,14 +41,27 @@ def build_app(
     readiness: Callable[[], Readiness],
     status: Callable[[Principal], Awaitable[dict[str, Any]]],
     on_refusal: OnRefusal = lambda principal, error: None,
+    realtime: RealtimeEdge | None = None,
 ) -> ASGIApp:
-    """The application, ready to be served by uvicorn or by a Ray Serve ingress. Opens nothing; all arguments are the caller's."""
-    routes = _routes(Generation(inference, settings), Models(inference), Admin(directory, status, settings), readiness)
-    return HttpEdge(authenticate, routes, on_refusal, settings.write_timeout_s)
+    """The application, ready to be served by uvicorn or by a Ray Serve ingress. Opens nothing; all arguments are the caller's.
+
+    ``realtime``: ``None`` to serve no realtime sessions.
+    """
+    more = _realtime_routes(SecretEndpoints(realtime.sessions, realtime.sealer)) if realtime is not None else []
+    routes = _routes(Generation(inference, settings), Models(inference), Admin(directory, status, settings), readiness, more)
+    return HttpEdge(authenticate, routes, on_refusal, settings.write_timeout_s, realtime)
 
 
 class HttpEdge:
-    def __init__(self, authenticate: Authenticate, routes: RouteTable, on_refusal: OnRefusal, write_timeout_s: float) -> None:
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        routes: RouteTable,
+        on_refusal: OnRefusal,
+        write_timeout_s: float,
+        realtime: RealtimeEdge | None = None,
+    ) -> None:
+        self._realtime = realtime
         self._authenticate = authenticate
         self._routes = routes
         self._on_refusal = on_refusal
@@ -57,6 +72,8 @@ class HttpEdge:
             await _live(receive, send)
         elif scope["type"] == "http":
             await self._handle(Exchange(scope, receive, send, self._write_timeout_s))
+        elif self._realtime is not None:
+            await self._realtime(scope, receive, send, path_of(scope))
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -105,7 +122,19 @@ class HttpEdge:
             await route.handler(exchange, **parameters)
 
 
-def _routes(generation: Generation, models: Models, admin: Admin, readiness: Callable[[], Readiness]) -> RouteTable:
+def _realtime_routes(endpoints: SecretEndpoints) -> list[Route]:
+    root, access = "/v1/realtime", Access.ORGANIZATION
+    beta = endpoints.beta_transcription_session
+    return [
+        Route("POST", f"{root}/client_secrets", access, endpoints.client_secrets, "Create a secret for realtime sessions"),
+        Route("POST", f"{root}/sessions", access, endpoints.beta_session, "Create a realtime session's secret (beta)"),
+        Route("POST", f"{root}/transcription_sessions", access, beta, "Create a transcription session's secret (beta)"),
+    ]
+
+
+def _routes(
+    generation: Generation, models: Models, admin: Admin, readiness: Callable[[], Readiness], more: Sequence[Route]
+) -> RouteTable:
     service = ServiceEndpoints(readiness, lambda: table.routes)
     organization = "/admin/v1/organizations/{org_id}"
     table = RouteTable(
@@ -136,6 +165,7 @@ def _routes(generation: Generation, models: Models, admin: Admin, readiness: Cal
             Route("GET", "/admin/v1/keys", Access.ADMIN, admin.list_admin_keys, "List admin keys"),
             Route("DELETE", "/admin/v1/keys/{key_id}", Access.ADMIN, admin.revoke_key, "Revoke a key"),
             Route("GET", "/admin/v1/status", Access.ADMIN, admin.status, "The cluster's state"),
+            *more,
         ]
     )
     return table

@@ -42,7 +42,7 @@ class Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send, write_timeout_s: float = 60.0) -> None:
         self.request_id = f"req_{secrets.token_hex(16)}"
         self.method: str = scope["method"]
-        self.path = _path(scope)
+        self.path = path_of(scope)
         self.principal: Principal | None = None
         self.explain = False
         self.accounted = False
@@ -206,7 +206,8 @@ def retry_headers(error: OssatureError) -> list[Header]:
     return [(b"retry-after", str(seconds).encode()), (b"retry-after-ms", str(max(1, round(error.retry_after_s * 1000))).encode())]
 
 
-def _path(scope: Scope) -> str:
+def path_of(scope: Scope) -> str:
+    """The path of the URL, without what the application is mounted under."""
     path: str = scope["path"]
     prefix: str = scope.get("root_path", "")
     return path[len(prefix) :] or "/" if prefix and path.startswith(prefix) else path

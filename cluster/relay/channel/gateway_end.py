@@ -30,12 +30,14 @@ from cluster.relay.channel.messages import (
     FromReplica,
     GatewayAddress,
     Hello,
+    Load,
     Refused,
     Resident,
     Step,
     Taken,
 )
 from cluster.relay.contract import ReplicaLost
+from cluster.relay.loads import ReplicaLoads
 from cluster.relay.observer import ChannelObserver
 from cluster.routing.residency.report import Report, Subscribe
 from cluster.routing.residency.table import ResidencyTable
@@ -77,7 +79,7 @@ class Awaited:
 class ChannelServer:
     """All channels of one gateway process, and the streams on them. Its life ends with :meth:`close`.
 
-    ``residency`` is told what replicas tell of their prefix caches; without it they aren't asked.
+    ``residency`` is told what replicas tell of their prefix caches; without it they aren't asked. ``loads`` is told of their load.
     """
 
     def __init__(
@@ -87,8 +89,10 @@ class ChannelServer:
         peer_timeout_s: float,
         observer: ChannelObserver,
         residency: ResidencyTable | None = None,
+        loads: ReplicaLoads | None = None,
     ) -> None:
         self.key = key
+        self.loads = loads if loads is not None else ReplicaLoads()
         self.max_message_bytes = max_message_bytes
         self.peer_timeout_s = peer_timeout_s
         self.observer = observer
@@ -269,6 +273,8 @@ class GatewayChannel(Connection[FromReplica]):
             self._admit(message)
         elif type(message) is Taken or type(message) is Declined:
             self._decided(message)
+        elif type(message) is Load:
+            self._server.loads.told(self.replica_id, message.report)
         elif type(message) is Fetch:
             self._send_body(message.stream)
         elif type(message) is Calls:

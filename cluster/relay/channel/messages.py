@@ -17,6 +17,7 @@
 | `Cancel`    | gateway | nobody wants the stream any more                                                               |
 | `Follow`    | gateway | once, where gateways are told of prefix caches, and again when something of that is missing    |
 | `Resident`  | replica | what has changed in its prefix cache, from time to time                                        |
+| `Load`      | replica | what it has to do has changed, at most every `routing.load_period_s`                           |
 | `Ping`      | both    | nothing else was said for a while                                                              |
 
 A connection begins with `Challenge`, `Hello`, `Welcome`; whatever else comes before that ends it.
@@ -27,6 +28,7 @@ from __future__ import annotations
 import msgspec
 
 from cluster.engine.contract import EngineRequest, Frame
+from cluster.routing.pending import LoadReport
 from cluster.routing.residency.report import Report, Subscribe
 from cluster.routing.ticket import ArrivedTicket
 
@@ -130,11 +132,17 @@ class Resident(msgspec.Struct, tag=11, array_like=True):
     report: Report
 
 
-class Calls(msgspec.Struct, tag=12, array_like=True):
+class Load(msgspec.Struct, tag=12, array_like=True):
+    """How much the replica has to do, and which prompts it was given since it told last."""
+
+    report: LoadReport
+
+
+class Calls(msgspec.Struct, tag=13, array_like=True):
     """The replica takes requests over this channel, too."""
 
 
-class Call(msgspec.Struct, tag=13, array_like=True):
+class Call(msgspec.Struct, tag=14, array_like=True):
     """Answer ``request`` on ``stream``: an `Open` without the way there. ``ticket``: what the router has for the replica."""
 
     stream: int
@@ -144,20 +152,20 @@ class Call(msgspec.Struct, tag=13, array_like=True):
     body_bytes: int = 0
 
 
-class Taken(msgspec.Struct, tag=14, array_like=True):
+class Taken(msgspec.Struct, tag=15, array_like=True):
     """The request is among the replica's ``ongoing`` ones."""
 
     stream: int
     ongoing: int
 
 
-class Declined(msgspec.Struct, tag=15, array_like=True):
+class Declined(msgspec.Struct, tag=16, array_like=True):
     """The request was not begun, with ``ongoing`` others there; another replica may answer it."""
 
     stream: int
     ongoing: int
 
 
-FromReplica = Hello | Step | Fetch | Resident | Ping | Calls | Taken | Declined
+FromReplica = Hello | Step | Fetch | Resident | Load | Ping | Calls | Taken | Declined
 FromGateway = Challenge | Welcome | Refused | Body | Credit | Cancel | Follow | Ping | Call
 Message = FromReplica | FromGateway

@@ -1,11 +1,12 @@
 """Priced affinity: what a request would cost at each of a few replicas, in milliseconds, and the cheapest of them.
 
     price = wait behind earlier prompts + (request_ms + decode_ms) · requests there
-          + prefill_ms_per_token · tokens not cached there · (1 + (recompute_weight · crowding - 1) / uses)
+          + prefill_ms_per_token · tokens not cached there · (1 + (recompute_weight · recomputed · crowding - 1) / uses)
 
 The first terms are this request's own time. The last is everybody's: while its tokens are computed, those behind it wait, and the
-answers that are being generated there stand still. But a copy of a prefix also serves those who ask for it next: what it costs
-the others is shared by the ``uses`` that it can expect while it lasts (``popularity``). All rates are measured (``calibration``).
+answers that are being generated there stand still; and they evict others, which will be computed again. But a copy of a prefix
+also serves those who ask for it next: what it costs the others is shared by the ``uses`` that it can expect while it lasts
+(``popularity``). What is new to all has a price more, see ``_founding_ms``. All rates are measured (``calibration``).
 What is cached where is remembered, heard of, and put right by answers (``soft_index``, ``hearsay``). Candidates are the first
 replicas of the home order within the load bound, those that hold most of the prompt, and the two with the shortest wait. Equal
 prices go by home order.
@@ -171,7 +172,7 @@ class PricedAffinity(Policy):
         """Places in ``allowed`` of the candidates worth pricing, cheapest first, equal prices by place."""
         rates, now_s = self.rates, case.now_s
         load_ms = rates.request_ms + rates.decode_ms(1.0)
-        others_ms = (self._recompute_weight * rates.crowding - 1.0) / case.uses
+        others_ms = (self._recompute_weight * rates.recomputed * rates.crowding - 1.0) / case.uses
         token_ms = rates.prefill_ms_per_token * (1.0 + others_ms)
         priced: list[tuple[float, int]] = []
         for rank in self._shortlist(case, allowed, load_ms / 1000.0):
@@ -182,8 +183,7 @@ class PricedAffinity(Policy):
                 missing = case.tokens - self._expected(case, replica_id)
                 price_ms = self._wait_ms(replica_id, now_s) + load_ms * load + token_ms * missing
                 if case.unknown:
-                    # What follows this prompt will go where it goes: find it a place that is usually free.
-                    price_ms += self._usual_wait_ms(replica_id, now_s)
+                    price_ms += self._founding_ms(case, replica_id, missing)
                 # More for a replica that is still warming up.
                 priced.append((price_ms / candidate.weight, rank))
         priced.sort()
@@ -258,9 +258,19 @@ class PricedAffinity(Policy):
         backlog = self._backlogs.get(replica_id)
         return backlog.wait_s(now_s) * 1000.0 if backlog is not None else 0.0
 
-    def _usual_wait_ms(self, replica_id: str, now_s: float) -> float:
+    def _founding_ms(self, case: _Case, replica_id: str, missing: float) -> float:
+        """What it costs to begin something new at a replica: what follows this prompt will go where it goes.
+
+        The usual wait there; and ``missing`` tokens hold up more where more will come, which is where most was sent lately.
+        """
+        rates, utilization = self.rates, self._utilization(replica_id, case.now_s)
+        weight = self._recompute_weight * rates.recomputed / case.uses
+        held_up_ms = rates.prefill_ms_per_token * missing * weight * (rates.behind_at(utilization) - rates.behind)
+        return rates.usual_wait_ms(utilization) + held_up_ms
+
+    def _utilization(self, replica_id: str, now_s: float) -> float:
         backlog = self._backlogs.get(replica_id)
-        return self.rates.usual_wait_ms(backlog.utilization(now_s) * self.rates.gateways) if backlog is not None else 0.0
+        return backlog.utilization(now_s, self.rates.gateways) if backlog is not None else 0.0
 
     # --- what became of it ------------------------------------------------------------------------------------------------
 
@@ -297,8 +307,9 @@ class PricedAffinity(Policy):
         # What other gateways send is known in parts only; on average it is like what this one does.
         gateways = self.rates.gateways
         answering = max(0.0, case.loads.get(replica_id, 0.0) - backlog.prompts * gateways)
-        before = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s, watched=ticket.streamed)
-        self.rates.sent(prefill_ms, before * gateways, answering)
+        utilization = self._utilization(replica_id, now_s)
+        before_s = backlog.sent(id(ticket), prefill_ms / 1000.0, int(case.tokens - expected), now_s, watched=ticket.streamed)
+        self.rates.sent(prefill_ms, before_s * 1000.0 * gateways, answering, utilization)
         if ticket.anchor:
             self._index.add(ticket.org, ticket.chain, replica_id, now_s)
 
@@ -332,6 +343,7 @@ class PricedAffinity(Policy):
             rates.decoded(answer.completion_tokens, answer.decode_s, estimate.load)
         if not ticket.anchor:
             return
+        rates.computed(uncached, max(0, estimate.cached_tokens - answer.cached_tokens))
         if estimate.cached_tokens > 0 and not estimate.told:
             rates.found(estimate.age_s, answer.cached_tokens / estimate.cached_tokens)
         unknown = answer.prompt_tokens - estimate.best_cached_tokens
@@ -341,8 +353,7 @@ class PricedAffinity(Policy):
 
     def reported(self, replica_id: str, report: ReplicaReport, now_s: float) -> None:
         backlog = self._backlogs.setdefault(replica_id, Backlog())
-        tokens = report.pending_tokens
-        backlog.reported(tokens, tokens * self.rates.prefill_ms_per_token / 1000.0, now_s)
+        backlog.reported(report.pending_tokens, report.given_tokens, self.rates.prefill_ms_per_token / 1000.0, now_s)
         self._hearsay.add(report.marks, replica_id, now_s)
 
     def forget(self, replica_id: str) -> None:

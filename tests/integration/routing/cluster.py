@@ -66,15 +66,18 @@ class Engine:
         self._numbers = count()
 
     def record_routing_stats(self) -> dict[str, Any]:
-        return self._expected.report(time.monotonic())
+        return self._expected.stats(time.monotonic())
 
     async def stream(self, hold_s: float, ticket: ArrivedTicket | None = None) -> AsyncIterator[Arrival | None]:
         request_id = str(next(self._numbers))
         self._expected.arrived(request_id, ticket, time.monotonic())
-        yield Arrival(serve.get_replica_context().replica_id.unique_id, os.getpid(), ticket)
-        self._expected.computed(request_id, time.monotonic())
-        await asyncio.sleep(hold_s)
-        yield None
+        try:
+            yield Arrival(serve.get_replica_context().replica_id.unique_id, os.getpid(), ticket)
+            self._expected.computed(request_id, time.monotonic())
+            await asyncio.sleep(hold_s)
+            yield None
+        finally:
+            self._expected.ended(request_id, time.monotonic())
 
 
 @ray.remote(num_cpus=0)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bench.engines import calibrate, prediction
+from bench.engines.capacity import blocks_of_prompt, cache_bytes
 from bench.engines.drive import summary
 from bench.engines.workload import Workload, first_asks, prefixes, schedule
 from bench.load import Outcome, Sample
@@ -109,3 +110,18 @@ def test_a_policy_that_keeps_organizations_together_is_predicted_to_hit_more() -
     assert ours["hit_share"] > random["hit_share"] + 0.2
     assert ours["ttft_p90_s"] < random["ttft_p90_s"]
     assert "affinity" in prediction.render({"affinity": ours}, {"affinity": ours})
+
+
+# --- how much they hold ---------------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_keeps_all_of_its_full_attention_blocks_and_windows_of_the_others() -> None:
+    # 1,540 tokens: 49 blocks of 32; four of a window before each of six multiples of 256 and before the end.
+    assert blocks_of_prompt(1540, window_tokens=128, interval_tokens=256) == 49 + 4 * 7
+
+
+def test_the_cache_is_for_so_many_prompts_and_not_for_twice_as_many() -> None:
+    config = {"num_key_value_heads": 4, "head_dim": 64, "sliding_window": 128}
+    one = cache_bytes(config, 6, "bfloat16", 1, 1540, 256)
+    assert one == 77 * 32 * 3 * 2 * 4 * 64 * 2
+    assert cache_bytes(config, 6, "bfloat16", 8.0, 1540, 256) == 8 * one

@@ -120,15 +120,15 @@ async def test_frames_cross_as_messagepack_and_keep_their_content(replica: Engin
 async def test_routing_stats_follow_a_request_from_waiting_to_running_to_gone(
     replica: EngineReplica, engine: ScriptedEngine
 ) -> None:
-    idle = {"running": 0, "waiting": 0, "ongoing": 0, "pending_tokens": 0.0, "marks": ()}
+    idle = {"running": 0, "waiting": 0, "ongoing": 0, "pending_tokens": 0.0, "marks": (), "number": 0, "given_tokens": 0}
     assert replica.record_routing_stats() == idle
     stream = replica.stream(request())
     await anext(stream)
-    assert replica.record_routing_stats() == idle | {"running": 1, "ongoing": 1}
+    assert replica.record_routing_stats() == idle | {"running": 1, "ongoing": 1, "number": 1}
     engine.go.set()
     async for _ in stream:
         pass
-    assert replica.record_routing_stats() == idle
+    assert replica.record_routing_stats() == idle | {"number": 2}
 
 
 async def test_a_ticket_is_told_of_until_its_prompt_is_computed(replica: EngineReplica, engine: ScriptedEngine) -> None:

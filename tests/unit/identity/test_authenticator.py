@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 
 from cluster.config.schema import DatabaseSettings, IdentitySettings
 from cluster.errors import Overloaded, Unauthenticated
@@ -16,6 +17,7 @@ from cluster.identity.authenticator import MAX_PENDING_LOOKUPS, Authenticator
 from cluster.identity.secrets import new_secret
 from cluster.store.database import Database
 from cluster.store.schema import upgrade
+from cluster.store.tables import ApiKeyRow
 
 
 class CountingDatabase(Database):
@@ -157,3 +159,17 @@ async def test_no_task_is_left_after_closing(database: CountingDatabase, secret:
     await authenticator.close()
     await asyncio.gather(lookup, return_exceptions=True)
     assert asyncio.all_tasks() == before
+
+
+async def test_holder_of_a_key_is_told_by_its_id_until_it_is_revoked(
+    authenticator: Authenticator, database: CountingDatabase, secret: str
+) -> None:
+    known = await authenticator.authenticate(secret)
+    assert await authenticator.holder(known.key_id) == known
+    with pytest.raises(Unauthenticated):
+        await authenticator.holder("key_unknown")
+    async with database.session() as session:
+        await session.execute(update(ApiKeyRow).values(revoked_at=1))
+        await session.commit()
+    with pytest.raises(Unauthenticated):
+        await authenticator.holder(known.key_id)

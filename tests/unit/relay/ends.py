@@ -15,6 +15,7 @@ from cluster.relay.channel.gateway_end import Awaited, ChannelServer
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.messages import Accepted, Challenge, FromGateway, GatewayAddress, Message, Open
 from cluster.relay.channel.replica_end import Dialer
+from cluster.relay.loads import ReplicaLoads
 from cluster.routing.residency.table import ResidencyTable
 
 KEY = ChannelKey.of(b"a secret of thirty-two bytes or so")
@@ -59,8 +60,9 @@ async def listening(
     key: ChannelKey = KEY,
     peer_timeout_s: float = PEER_TIMEOUT_S,
     residency: ResidencyTable | None = None,
+    loads: ReplicaLoads | None = None,
 ) -> AsyncIterator[ChannelServer]:
-    server = ChannelServer(key, MAX_MESSAGE_BYTES, peer_timeout_s, observer or RecordingObserver(), residency)
+    server = ChannelServer(key, MAX_MESSAGE_BYTES, peer_timeout_s, observer or RecordingObserver(), residency, loads)
     await server.start("127.0.0.1")
     try:
         yield server

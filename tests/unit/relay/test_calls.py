@@ -286,5 +286,5 @@ async def _frames(stream: SteppedStream) -> AsyncGenerator[Frame, None]:
 
 
 def _message_of_calls() -> bytes:
-    packed: bytes = msgspec.msgpack.encode([12])
+    packed: bytes = msgspec.msgpack.encode([13])
     return len(packed).to_bytes(4, "little") + packed

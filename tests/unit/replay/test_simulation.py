@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -16,10 +17,13 @@ from cluster.replay.gateway import GatewaySettings
 from cluster.replay.plot import svg
 from cluster.replay.policies import OURS, POLICIES
 from cluster.replay.report import Report
+from cluster.replay.reports import CHANNEL_DELAY_S, CHANNEL_PERIOD_S, REPORT_PERIOD_S
 from cluster.replay.simulation import Scenario, Simulation
-from cluster.replay.traces import TraceError, read_trace
+from cluster.replay.traces import TraceError, read_trace, spread_arrivals
 from cluster.replay.workload import Workload
 from cluster.replay.workloads import WORKLOADS, generate
+from cluster.routing.policies.least_loaded import LeastLoaded
+from cluster.routing.policy import ReplicaReport
 
 INDEXES: tuple[Literal["soft"], Literal["precise"]] = ("soft", "precise")
 BLIND = ("least_load", "power_of_two", "round_robin", "random")
@@ -91,13 +95,58 @@ def test_gate_prompts_without_anything_in_common_are_spread_as_well_as_by_least_
     assert found[OURS].ttft_p90_ms <= 1.02 * found["least_load"].ttft_p90_ms
 
 
-def test_gate_four_gateways_find_nearly_what_one_finds() -> None:
+@pytest.mark.parametrize("channel_period_s", [CHANNEL_PERIOD_S, 0.0])
+def test_gate_four_gateways_find_nearly_what_one_finds(channel_period_s: float) -> None:
     # Long enough for the cold start to matter little: gateways that have yet to hear of each other copy more.
     workload = first("chats", 3000)
-    one, four = (compare(workload, Scenario(replicas=4, gateways=gateways), POLICIES, [OURS])[0] for gateways in (1, 4))
+    scenario = Scenario(replicas=4, channel_period_s=channel_period_s)
+    one, four = (compare(workload, replace(scenario, gateways=gateways), POLICIES, [OURS])[0] for gateways in (1, 4))
     assert four.hit_tokens >= 0.98 * one.hit_tokens
     assert four.ttft_p50_ms <= 1.05 * one.ttft_p50_ms
     assert four.ttft_p90_ms <= 1.10 * one.ttft_p90_ms
+
+
+def test_gate_channels_let_four_gateways_wait_as_little_as_one() -> None:
+    """Long prompts, whose place in a queue matters: what is known 20 ms later is known in time, and not what is 250 ms later."""
+    workload = first("unique", 1500)
+    one = compare(workload, Scenario(replicas=4), POLICIES, [OURS])[0]
+    four, late = (
+        compare(workload, Scenario(replicas=4, gateways=4, channel_period_s=period_s), POLICIES, [OURS])[0]
+        for period_s in (CHANNEL_PERIOD_S, 0.0)
+    )
+    assert four.ttft_mean_ms <= 1.03 * one.ttft_mean_ms
+    assert four.ttft_mean_ms < late.ttft_mean_ms
+
+
+def test_a_gateway_hears_over_its_channel_soon_after_a_change_and_through_serve_where_it_has_none() -> None:
+    heard: dict[int, list[float]] = {0: [], 1: []}
+
+    class Listening(LeastLoaded):
+        def __init__(self, number: int) -> None:
+            super().__init__(seed=number)
+            self.number = number
+
+        def reported(self, replica_id: str, report: ReplicaReport, now_s: float) -> None:
+            heard[self.number].append(now_s)
+
+    workload = first("unique", 1)
+    request = workload.requests[0]
+    scenario = Scenario(replicas=1, gateways=2, channel_period_s=0.02)
+    outcome = Simulation(workload, scenario, lambda settings, seed: Listening(seed % 1000)).run()
+    mine = outcome.trips[0].gateway
+    assert heard[mine][-1] != pytest.approx(0.25)
+    after = [at_s - request.arrival_s for at_s in heard[mine] if at_s > request.arrival_s]
+    assert after[0] == pytest.approx(CHANNEL_DELAY_S)
+    assert all(later - sooner >= 0.02 - 1e-9 for sooner, later in pairwise(after))
+    assert all(at_s / REPORT_PERIOD_S == pytest.approx(round(at_s / REPORT_PERIOD_S)) for at_s in heard[1 - mine])
+
+
+def test_requests_recorded_at_the_same_instant_can_be_spread_over_the_time_after_it() -> None:
+    whole = first("unique", 6)
+    workload = replace(whole, requests=[replace(r, arrival_s=3.0 * (n // 3)) for n, r in enumerate(whole.requests)])
+    spread = spread_arrivals(workload, 3.0)
+    assert [request.arrival_s for request in spread.requests] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [request.blocks for request in spread.requests] == [request.blocks for request in workload.requests]
 
 
 @pytest.mark.parametrize("gateways", [1, 4])
@@ -136,7 +185,7 @@ def test_what_a_gateway_is_told_is_what_the_engines_have() -> None:
     scenario = Scenario(replicas=3, gateways=2, profile=profile, settings=GatewaySettings(index="precise"))
     simulation = Simulation(first("organizations", 200), scenario, POLICIES[OURS])
     outcome = simulation.run()
-    simulation._report()
+    simulation._reports.tell_all(outcome.ended_s)
     told, found = [], []
     for trip in outcome.trips:
         chain = simulation._chains.chain(trip.request)

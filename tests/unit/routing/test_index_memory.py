@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from cluster.routing import hearsay, popularity, soft_index
+from cluster.routing import anchors, hearsay, popularity, soft_index
+from cluster.routing.anchors import AnchorChooser
 from cluster.routing.hearsay import Hearsay
 from cluster.routing.policies import PricedAffinity
 from cluster.routing.policy import Candidate, ReplicaReport
@@ -43,9 +44,18 @@ def filled_popularity() -> object:
     return asked
 
 
+def filled_anchors() -> object:
+    chooser = AnchorChooser(ENTRIES, 1024, 512)
+    for _ in range(ENTRIES // 50 + 20):
+        chooser.choose("org", "model", tuple([os.urandom(16) for _ in range(57)]), 4)
+    assert chooser.entries == ENTRIES
+    return chooser
+
+
 @pytest.mark.parametrize(
     ("fill", "entry_bytes"),
     [
+        (filled_anchors, anchors.ENTRY_BYTES),
         (filled_index, soft_index.ENTRY_BYTES),
         (filled_hearsay, hearsay.ENTRY_BYTES),
         (filled_popularity, popularity.ENTRY_BYTES),
@@ -74,7 +84,7 @@ def test_a_policy_never_remembers_more_than_its_bound_and_reports_what_it_does()
             ticket.routed_to(chosen)
             policy.routed(ticket, chosen, float(number))
             policy.finished(ticket, None, float(number))
-        policy.reported("r0", ReplicaReport(0.0, [os.urandom(16) for _ in range(40)]), float(number))
+        policy.reported("r0", ReplicaReport(0.0, 0, [os.urandom(16) for _ in range(40)]), float(number))
         assert policy.index_entries <= 1600 + 400 + 100
     assert policy.index_entries > 1600
     assert ticket.estimate is not None

@@ -62,6 +62,21 @@ def test_a_lone_organization_may_use_everything_until_others_come() -> None:
     assert (lru.count("a"), lru.count("b"), lru.count("c")) == (30, 30, 30)
 
 
+def test_what_several_hold_above_their_share_goes_before_anything_of_the_others() -> None:
+    gone: list[bytes] = []
+    lru: OrgLru[str] = OrgLru(90, gone.append)
+    lru.add("small", path("s", 10))
+    lru.add("a", path("a", 40))
+    lru.add("b", path("b", 40))
+    lru.add("c", path("c", 60))
+    assert len(lru) == 90
+    assert lru.count("small") == 10
+    assert len(gone) == 60
+    assert lru.count("a") >= 90 // 4
+    assert lru.count("b") >= 90 // 4
+    lru.check_integrity()
+
+
 def test_a_capacity_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="capacity"):
         OrgLru(0)

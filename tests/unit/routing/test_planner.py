@@ -18,7 +18,8 @@ async def test_prompts_under_the_threshold_ask_for_no_affinity() -> None:
     planner = RoutePlanner(RoutingSettings())
     assert (await plan(planner, b"x" * 4095)).anchor == b""
     assert (await plan(planner, b"x" * 4096)).anchor != b""
-    assert planner.remembered_blocks == 1
+    assert planner.remembered_blocks("model") == 1
+    assert planner.remembered_blocks("other") == 0
 
 
 async def test_a_ticket_carries_the_chain_and_an_anchor_from_it() -> None:

@@ -10,6 +10,8 @@ from ray.serve._private.common import DeploymentHandleSource, DeploymentID, Requ
 from ray.serve.request_router import PendingRequest, ReplicaID
 
 from cluster.inference.request_router import PrefixRouter
+from cluster.relay.loads import PROCESS_LOADS
+from cluster.routing.pending import LoadReport
 from cluster.routing.ticket import Affinity, Answer, RouteTicket
 
 DEPLOYMENT = DeploymentID(name="engine", app_name="app")
@@ -241,13 +243,18 @@ async def test_answers_reach_the_policy_through_the_ticket() -> None:
     assert again.affinity is Affinity.KNOWN
 
 
+def stats(number: int, *, ongoing: int = 0, pending_tokens: float = 0.0, marks: tuple[bytes, ...] = ()) -> dict[str, object]:
+    """What Ray Serve carries from a replica."""
+    return {"number": number, "ongoing": ongoing, "pending_tokens": pending_tokens, "given_tokens": 0, "marks": marks}
+
+
 async def test_a_prompt_that_another_gateway_sent_is_found_by_what_its_replica_tells() -> None:
     router = make_router(*NAMES)
     first = long_ticket(*range(20))
     home = (await order_of(router, pending(first)))[0]
     other = next(name for name in NAMES if name != home)
     stub = RunningReplicaStub(other)
-    stub.routing_stats = {"pending_tokens": 0.0, "marks": first.marks}
+    stub.routing_stats = stats(1, marks=first.marks)
     router.update_replicas([stub, *[RunningReplicaStub(name) for name in NAMES if name != other]])
     assert (await order_of(router, pending(long_ticket(*range(25)))))[0] == other
 
@@ -256,9 +263,35 @@ async def test_work_that_other_gateways_sent_is_waited_for() -> None:
     router = make_router(*NAMES)
     home = (await order_of(router, pending(long_ticket(1, 2, 3))))[0]
     stub = RunningReplicaStub(home)
-    stub.routing_stats = {"pending_tokens": 100_000.0, "marks": ()}
+    stub.routing_stats = stats(1, pending_tokens=100_000.0)
     router.update_replicas([stub, *[RunningReplicaStub(name) for name in NAMES if name != home]])
     assert (await order_of(router, pending(long_ticket(1, 2, 3))))[0] != home
+
+
+async def test_what_a_replica_tells_over_its_channel_counts_at_once() -> None:
+    router = make_router(*NAMES)
+    first = long_ticket(*range(20))
+    order = await order_of(router, pending(first))
+    PROCESS_LOADS.told(order[2], LoadReport(1, 1, 0.0, 0, first.marks))
+    PROCESS_LOADS.told("a replica of another model", LoadReport(1, 1, 0.0, 0, first.marks))
+    assert (await order_of(router, pending(long_ticket(*range(25)))))[0] == order[2]
+    PROCESS_LOADS.told(order[2], LoadReport(2, 1, 1_000_000.0))
+    assert (await order_of(router, pending(long_ticket(*range(25)))))[0] != order[2]
+
+
+async def test_what_ray_serve_carries_late_does_not_replace_what_came_over_the_channel() -> None:
+    router = make_router(*NAMES)
+    for name in ("a", "b", "c"):
+        PROCESS_LOADS.told(name, LoadReport(7, 5, 0.0))
+    stubs = {name: RunningReplicaStub(name) for name in NAMES}
+    stubs["a"].routing_stats = stats(6, ongoing=0)
+    stubs["b"].routing_stats = stats(7, ongoing=0)
+    stubs["d"].routing_stats = stats(1, ongoing=9)
+    router.update_replicas(list(stubs.values()))
+    assert {seat.replica_id: seat.load for seat in router._fleet.seats} == {"a": 5, "b": 5, "c": 5, "d": 9}
+    stubs["c"].routing_stats = stats(8, ongoing=1)
+    router.update_replicas(list(stubs.values()))
+    assert (await order_of(router, pending()))[0] == "c"
 
 
 async def test_a_request_given_up_before_it_was_accepted_leaves_nothing_behind() -> None:

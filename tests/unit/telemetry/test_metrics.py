@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from cluster.telemetry import catalog
 from cluster.telemetry.definition import Source
 from cluster.telemetry.metrics import EngineMetrics, GatewayMetrics
+from cluster.telemetry.realtime_metrics import RealtimeMetrics
 from cluster.telemetry.relay_metrics import RelayMetrics
 from cluster.telemetry.residency_metrics import ResidencyMetrics
 
@@ -154,6 +155,7 @@ def test_exactly_the_metrics_of_the_catalog_exist_and_those_marked_so_from_the_s
 ) -> None:
     EngineMetrics(["m"], registry=registry)
     RelayMetrics(registry=registry)
+    RealtimeMetrics(registry=registry)
     ResidencyMetrics(["m"], registry=registry)
     families = {f.name + ("_total" if f.type == "counter" else ""): f for f in registry.collect()}
     expected = {metric.name: metric for metric in catalog.ALL if metric.source is not Source.EXPORTER}
