@@ -67,11 +67,12 @@ def model_settings(engines: int, layers: int, prompts: float, prompt_tokens: int
 
 
 def run_policy(
-    policy: str, model: Mapping[str, Any], workload: Workload, rate_per_s: float | None, load: float, kv_tokens: int
+    policy: str, model: Mapping[str, Any], workload: Workload, rate_per_s: float | None, load: float, kv_tokens: int | None
 ) -> tuple[dict[str, Any], float]:
     """Start a cluster, fill its caches, send the schedule, measure the engines' rates, end it.
 
-    Returns the figures, with what the replay predicts from those rates, and the rate of arrivals that was used.
+    Returns the figures, with what the replay predicts from those rates, and the rate of arrivals that was used. Without
+    ``kv_tokens``, what each engine's cache holds, rates are not measured and nothing is predicted.
     """
     bytes_per_token = BYTES_PER_TOKEN[_MODEL.tokenizer]
     settings = {
@@ -94,11 +95,13 @@ def run_policy(
         asks = schedule(workload, rate, bytes_per_token)
         outcome = uvloop.run(open_loop(url, keys, model["id"], asks))
         replicas = model["replicas"]
-        samples = uvloop.run(calibrate.measure(url, keys, model["id"], replicas, bytes_per_token, workload.seed + 3))
+        samples = []
+        if kv_tokens is not None:
+            samples = uvloop.run(calibrate.measure(url, keys, model["id"], replicas, bytes_per_token, workload.seed + 3))
     finally:
         cluster.stop()
     figures = summary(outcome) | {"cold_ttft_s": cold_s, "failures": outcome.failures[:3]}
-    if not outcome.failures:
+    if kv_tokens is not None and not outcome.failures:
         profile = calibrate.fitted(samples, f"{model['id']}-here", model["engine"], kv_tokens)
         tokens = prediction.token_counts(first_ones, first.samples) | prediction.token_counts(asks, outcome.samples)
         simulated, began_s = prediction.as_workload(first_ones, asks, tokens, BLOCK_TOKENS)
@@ -135,6 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--fill", type=float, default=0.73, help="part of all caches that prefixes fill (default: %(default)s)")
     parser.add_argument("--load", type=float, default=2.5, help="arrivals, as a multiple of what the engines could do uncached")
     parser.add_argument("--rate", type=float, help="arrivals a second instead")
+    parser.add_argument("--no-prediction", action="store_true", help="don't measure the engines' rates for the replay")
     parser.add_argument("--seed", type=int, default=default.seed, help="default: %(default)s")
     parser.add_argument("--json", type=Path, help="where to write everything (default: a new file in .bench/results)")
     parser.add_argument("--lock", type=Path, help="lock file to hold, where several measurements share a machine")
@@ -167,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Exclusive(options.lock, options.lock_s) as exclusive:
             for policy in options.policy or DEFAULT_POLICIES:
                 exclusive.pause()
-                kv_tokens = round(prompts * prompt_tokens)
+                kv_tokens = None if options.no_prediction else round(prompts * prompt_tokens)
                 results[policy], rate = run_policy(policy, model, workload, rate, options.load, kv_tokens)
     except (Unavailable, KeyboardInterrupt) as reason:
         say(str(reason) or "interrupted")
@@ -176,6 +180,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         result["unfinished"] = str(reason) or "interrupted"
     path = record.save(result | {"rate_per_s": rate, "policies": results}, "engines", options.json)
     print(render(results), flush=True)
+    if options.no_prediction:
+        say(f"everything is in {path}")
+        return 0 if "unfinished" not in result else 1
     print("\nThe replay, with rates measured in the same run; measured → predicted\n", flush=True)
     predictions = {policy: figures["predicted"] for policy, figures in results.items() if "predicted" in figures}
     print(prediction.render(results, predictions), flush=True)
