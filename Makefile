@@ -73,7 +73,7 @@ bench: models ## Compare with the peers, in front of the same workers and with v
 bench-voice: setup ## Word errors, latency and processor time of the default speech stack (two minutes)
 	@$(PYTHON_BIN) -m bench.voice
 
-bench-engines: models ## Compare routing policies on real CPU engines (10 minutes)
+bench-engines: models ## Compare routing policies on real CPU engines (30 minutes)
 	@$(PYTHON_BIN) -m bench.engines
 
 clean: services-stop ## Remove environments, expanded models and run-time files

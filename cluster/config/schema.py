@@ -400,9 +400,9 @@ class RealtimeSettings(Section):
 
 
 class SpeechSettings(Section):
-    """Speech in and out: realtime sessions, `/v1/audio/*`, audio in chat completions."""
+    """Speech in and out, for realtime sessions. `ossature serve` does not deploy it yet: its sessions are in writing."""
 
-    enabled: bool = Field(True, description="Serve speech.")
+    enabled: bool = Field(True, description="Serve speech, once `ossature serve` deploys it.")
     recognizer: Literal["pocketsphinx", "whisper"] = Field(
         "pocketsphinx",
         description="What turns speech into text. `pocketsphinx`: English, on the processor, from its own wheel. `whisper`: any "
@@ -492,7 +492,7 @@ class ClusterConfig(Section):
     routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Routing.")
     relay: RelaySettings = Field(default_factory=RelaySettings, description="Token relay.")
     realtime: RealtimeSettings = Field(default_factory=RealtimeSettings, description="Realtime sessions.")
-    speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech.")
+    speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech; not deployed by `ossature serve` yet.")
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="Logs.")
     models: list[ModelSettings] = Field(min_length=1, description="Models to serve.")
 

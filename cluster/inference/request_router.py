@@ -127,19 +127,19 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
             # Without it Serve asks again at once, for as long as all replicas are full.
             pending_request.routing_context.should_backoff = True
             ticket = _ticket_of(pending_request) or ticket
-        running = self._running
-        if len(candidate_replicas) != len(running):
-            running = {replica.replica_id.unique_id: replica for replica in candidate_replicas}
-        return [[running[seat.replica_id]] for seat in self._decide(ticket, running)]
+        return [[replica] for _, replica in self._decide(ticket, candidate_replicas)]
 
-    def _decide(self, ticket: RouteTicket, running: Mapping[str, RunningReplica]) -> list[Candidate]:
+    def _decide(self, ticket: RouteTicket, among: Sequence[RunningReplica] | None = None) -> list[tuple[Candidate, RunningReplica]]:
+        """The policy's order of these replicas, or of all."""
         started_s = time.perf_counter()
         now_s = self.clock()
         with self._lock:
+            running: Mapping[str, RunningReplica] = self._running
             seats: Sequence[Candidate] = self._fleet.refresh(now_s)
-            if len(running) != len(seats):
+            if among is not None and len(among) != len(seats):
+                running = {replica.replica_id.unique_id: replica for replica in among}
                 seats = [seat for seat in seats if seat.replica_id in running]
-            order = self._policy.choose(ticket, seats, now_s)
+            order = [(seat, running[seat.replica_id]) for seat in self._policy.choose(ticket, seats, now_s)]
         ticket.decision_s += time.perf_counter() - started_s
         return order
 
@@ -179,11 +179,8 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
     def order(self, ticket: RouteTicket) -> list[str]:
         if self.num_pending_requests > 0:
             return []
-        running = self._running
         # A count that is a moment old does no harm: the replica keeps its limit itself.
-        return [
-            seat.replica_id for seat in self._decide(ticket, running) if seat.load < running[seat.replica_id].max_ongoing_requests
-        ]
+        return [seat.replica_id for seat, replica in self._decide(ticket) if seat.load < replica.max_ongoing_requests]
 
     def sent(self, replica_id: str) -> None:
         with self._lock:
