@@ -27,9 +27,8 @@ from typing import Any
 import msgspec
 import uvloop
 
-from bench.fake_executor import SCRIPT_VARIABLE
 from bench.programs import ROOT
-from bench.scripted import ENGINE, QUESTION, SOURCE, ScriptedEngine, script
+from bench.scripted import ENGINE, QUESTION, SCRIPT_VARIABLE, SOURCE, ScriptedEngine, script
 from cluster.config.schema import ModelSettings
 from cluster.engine.contract import EngineRequest, Operation
 

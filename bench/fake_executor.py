@@ -18,8 +18,7 @@ from vllm.v1.executor.abstract import Executor
 from vllm.v1.kv_cache_interface import FullAttentionSpec
 from vllm.v1.outputs import ModelRunnerOutput
 
-SCRIPT_VARIABLE = "OSSATURE_BENCH_SCRIPT"
-"""Environment variable: a JSON file with ``tokens`` (the answer of every request) and ``step_s`` (seconds a step takes)."""
+from bench.scripted import SCRIPT_VARIABLE
 
 
 class FakeExecutor(Executor):

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.fake_executor import SCRIPT_VARIABLE, FakeExecutor
 from bench.programs import ROOT
 from cluster.engine.vllm.engine import VllmEngine
 
-EXECUTOR = f"{FakeExecutor.__module__}.{FakeExecutor.__qualname__}"
+#: By name: importing it loads vLLM, which only the processes of an engine need.
+EXECUTOR = "bench.fake_executor.FakeExecutor"
+SCRIPT_VARIABLE = "OSSATURE_BENCH_SCRIPT"
+"""Environment variable: a JSON file with ``tokens`` (the answer of every request) and ``step_s`` (seconds a step takes)."""
 SOURCE = ROOT / ".models" / "gpt-oss-demo"
 THOUGHT = "The user asks about the tides. The moon pulls at the sea, and the answer should say so in a few plain words. "
 ANSWER = (

@@ -92,8 +92,15 @@ class RequestTooLarge(InvalidRequest):
     default_code = "request_too_large"
 
 
+class RangeNotSatisfiable(InvalidRequest):
+    """The range of bytes that was asked for is not in the object."""
+
+    status = 416
+    default_code = "range_not_satisfiable"
+
+
 class UnsupportedMediaType(InvalidRequest):
-    """The body is not JSON, or is compressed."""
+    """The body is not of the type that the endpoint takes, or is compressed."""
 
     status = 415
     default_code = "unsupported_content_type"
@@ -151,10 +158,23 @@ class Overloaded(OssatureError):
         super().__init__(message, param=param, code=code, retry_after_s=retry_after_s)
 
 
+class ClientTooSlow(Overloaded):
+    """Too much was waiting for clients that read slowly, and this answer had to go."""
+
+    default_code = "client_too_slow"
+
+
 class StoreUnavailable(Overloaded):
     """The database can't be reached, is too slow or refuses to work (disk full, locked). Nothing was acknowledged."""
 
     default_code = "store_unavailable"
+
+
+class ModelUnusable(OssatureError):
+    """A tuned model is there, and can't be served: its files are missing or damaged, or don't fit what its base model serves."""
+
+    status = 500
+    default_code = "model_unusable"
 
 
 class DeadlineExceeded(OssatureError):

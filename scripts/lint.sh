@@ -8,3 +8,5 @@ cd "$(dirname "$0")/.."
 .venv/bin/python scripts/buf_lint.py
 .venv/bin/python scripts/metrics_reference.py --check
 .venv/bin/python scripts/configuration_reference.py --check
+.venv/bin/python scripts/helm_schema.py --check
+.venv/bin/python scripts/monitoring.py --check

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Start and stop what the tests need beside the cluster itself: PostgreSQL on loopback, and the voices. Standard library only.
+"""Start and stop what the tests need beside the cluster itself: PostgreSQL on loopback, Prometheus, voices, bubblewrap.
 
-    python scripts/services.py start|stop|status|speech [--json] [--port N]
+Standard library only.
+
+    python scripts/services.py start|stop|status|speech|sandbox|prometheus [--json] [--port N]
 
 ``.services/services.json`` tells where it runs and with which password. The server has its own data folder and its own port, and
 touches no other PostgreSQL of this machine. ``stop`` ends only the process that ``start`` made, and keeps the data.
-``speech`` installs the packages of the default voices (flite, espeak-ng) and starts nothing; ``start`` installs them too.
+``speech`` installs the packages of the default voices (flite, espeak-ng), ``sandbox`` that of Python graders (bubblewrap),
+``prometheus`` unpacks Prometheus and promtool; they start nothing. ``start`` does all of that.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from services import speech
+from services import prometheus, sandbox, speech
 from services.install import Failure, find_binaries, install, say
 from services.postgres import DEFAULT_PORT, Postgres, account, data_folder, discard, forget_dead, free_port, initialize, launch
 
@@ -112,8 +115,10 @@ def describe(server: Postgres | None) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="What development and tests need: PostgreSQL on loopback, voices.")
-    parser.add_argument("verb", choices=["start", "stop", "status", "speech"])
+    parser = argparse.ArgumentParser(
+        description="What development and tests need: PostgreSQL on loopback, Prometheus, voices, bubblewrap."
+    )
+    parser.add_argument("verb", choices=["start", "stop", "status", "speech", "sandbox", "prometheus"])
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     parser.add_argument("--port", type=int, help=f"TCP port; default: the first free one from {DEFAULT_PORT}")
     options = parser.parse_args()
@@ -121,7 +126,11 @@ def main() -> int:
         with exclusive():
             if options.verb in ("start", "speech"):
                 speech.ensure()
-            if options.verb == "speech":
+            if options.verb in ("start", "sandbox"):
+                sandbox.ensure()
+            if options.verb in ("start", "prometheus"):
+                prometheus.ensure(FOLDER / "prometheus")
+            if options.verb in ("speech", "sandbox", "prometheus"):
                 return 0
             if options.verb == "start":
                 start(options.port)

@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Makes the Python environment in .venv from the hash-locked requirements; does nothing when it is up to date.
-# usage: scripts/setup.sh [--compat]      --compat: also the environment that holds the old openai client for the tests
+# usage: scripts/setup.sh [--compat] [--s3] [--tuning] [--audit]
+#   --compat: also the environments that hold other clients, and Helm, for the tests
+#   --s3: also the one with the S3 driver of files, and a server to test it with
+#   --tuning: add to .venv what training needs (the extra `tuning`)
+#   --audit: also the one that asks for known vulnerabilities and checks bills of materials
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -70,15 +74,47 @@ main_environment() {
     echo "$stamp" >.venv/.ossature-stamp
 }
 
-compat_environment() {
-    local folder=.venv-openai-1.51 stamp
-    stamp=$(stamp_of requirements/openai-1.51.lock requirements/uv.lock scripts/setup.sh)
+client_environment() { # name description
+    local folder=.venv-$1 lock=requirements/$1.lock stamp
+    stamp=$(stamp_of "$lock" requirements/uv.lock scripts/setup.sh)
+    if [ "$(cat "$folder/.ossature-stamp" 2>/dev/null)" = "$stamp" ]; then return; fi
+    echo "setup: environment with $2 for the tests"
+    make_environment "$folder"
+    install_locked "$folder" "$lock"
+    echo "$stamp" >"$folder/.ossature-stamp"
+}
+
+s3_environment() {
+    local folder=.venv-s3 stamp
+    stamp=$(stamp_of requirements/s3.lock requirements/uv.lock scripts/setup.sh)
     if [ "$(cat $folder/.ossature-stamp 2>/dev/null)" = "$stamp" ]; then return; fi
-    echo "setup: environment with openai 1.51 for the compatibility tests"
+    echo "setup: environment with s3fs and a server that plays S3"
     make_environment $folder
-    install_locked $folder requirements/openai-1.51.lock
+    install_locked $folder requirements/s3.lock
+    $folder/bin/uv pip install -q --python $folder/bin/python --no-deps -e .
     echo "$stamp" >$folder/.ossature-stamp
 }
 
+# Into the same environment: it takes the engine's torch and transformers.
+tuning_packages() {
+    local stamp
+    stamp=$(stamp_of requirements/tuning.lock requirements/cpu.lock)
+    if [ "$(cat .venv/.ossature-tuning-stamp 2>/dev/null)" = "$stamp" ]; then return; fi
+    echo "setup: packages for training"
+    install_locked .venv requirements/tuning.lock
+    echo "$stamp" >.venv/.ossature-tuning-stamp
+}
+
 main_environment
-[ "${1:-}" != --compat ] || compat_environment
+for wanted in "$@"; do
+    case "$wanted" in
+        --compat)
+            client_environment openai-1.51 "openai 1.51"
+            client_environment openai-agents "openai-agents"
+            client_environment kubernetes "Helm and Kubernetes' schemas"
+            ;;
+        --s3) s3_environment ;;
+        --audit) client_environment audit "pip-audit and CycloneDX's schemas" ;;
+        --tuning) tuning_packages ;;
+    esac
+done

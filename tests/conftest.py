@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-_SUITES = ("unit", "integration", "e2e")
-_LIFECYCLE = "test_zz_lifecycle.py"
+pytest_plugins = ["tests.budget"]
+
+_SUITES = ("unit", "integration", "e2e", "chaos")
+_LAST = "test_zz_"
+"""Files of tests that end the shared cluster, and start clusters of their own."""
 _TESTS = Path(__file__).parent
 
 
@@ -16,6 +19,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> tuple[int, bool, bool]:
         suite = item.path.relative_to(_TESTS).parts[0]
-        return _SUITES.index(suite), item.path.name == _LIFECYCLE, item.get_closest_marker("chaos") is not None
+        return _SUITES.index(suite), item.path.name.startswith(_LAST), item.get_closest_marker("chaos") is not None
 
     items.sort(key=rank)

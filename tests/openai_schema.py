@@ -51,12 +51,15 @@ def _loaded(description: Path) -> SchemaOracle:
 
 
 def _with_nulls(node: Any) -> Any:
-    """The description still says ``nullable: true`` in places, which JSON Schema 2020-12 does not know."""
+    """The description still says ``nullable: true`` in places, which JSON Schema 2020-12 does not know, and older bounds."""
     if isinstance(node, list):
         return [_with_nulls(item) for item in node]
     if not isinstance(node, dict):
         return node
     kept = {name: _with_nulls(value) for name, value in node.items()}
+    if kept.get("exclusiveMinimum") is True:
+        # The older drafts' way to say that the minimum itself is not allowed.
+        kept["exclusiveMinimum"] = kept.pop("minimum")
     if kept.get("nullable") is not True:
         return kept
     del kept["nullable"]

@@ -23,7 +23,7 @@ from bench.engines import calibrate, prediction
 from bench.engines.capacity import BLOCK_TOKENS, cache_bytes
 from bench.engines.drive import one_by_one, open_loop, summary
 from bench.engines.tenants import organization_keys
-from bench.engines.workload import BYTES_PER_TOKEN, Workload, first_asks, schedule
+from bench.engines.workload import BYTES_PER_TOKEN, RETENTION_INTERVAL_TOKENS, Workload, first_asks, schedule
 from bench.exclusive import Exclusive
 from bench.live.ossature import Cluster
 from bench.live.run import say
@@ -45,7 +45,6 @@ def model_settings(engines: int, layers: int, prompts: float, prompt_tokens: int
         raise Unavailable(f"{source} is not there (make models)")
     dtype = offline.fast_dtype()
     config = _MODEL.config
-    interval = _MODEL.engine["prefix_cache_retention_interval"]
     return {
         "id": _MODEL.name,
         "source": str(source),
@@ -60,7 +59,8 @@ def model_settings(engines: int, layers: int, prompts: float, prompt_tokens: int
             "block_size": BLOCK_TOKENS,
             "max_model_len": 4096,
             "max_num_seqs": 16,
-            "kv_cache_memory_bytes": cache_bytes(config, layers, dtype, prompts, prompt_tokens, interval),
+            "prefix_cache_retention_interval": RETENTION_INTERVAL_TOKENS,
+            "kv_cache_memory_bytes": cache_bytes(config, layers, dtype, prompts, prompt_tokens, RETENTION_INTERVAL_TOKENS),
             "hf_overrides": {"num_hidden_layers": layers, "layer_types": config["layer_types"][:layers]},
         },
     }
@@ -135,8 +135,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--users", type=int, default=default.users, help="users of each (default: %(default)s)")
     parser.add_argument("--requests", type=int, default=default.requests_per_user, help="requests of each (default: %(default)s)")
     parser.add_argument("--prefix", type=int, default=default.prefix_tokens, help="tokens of each prefix (default: %(default)s)")
-    parser.add_argument("--fill", type=float, default=0.73, help="part of all caches that prefixes fill (default: %(default)s)")
-    parser.add_argument("--load", type=float, default=2.5, help="arrivals, as a multiple of what the engines could do uncached")
+    parser.add_argument("--fill", type=float, default=0.9, help="part of all caches that prefixes fill (default: %(default)s)")
+    parser.add_argument("--load", type=float, default=3.0, help="arrivals, as a multiple of what the engines could do uncached")
     parser.add_argument("--rate", type=float, help="arrivals a second instead")
     parser.add_argument("--no-prediction", action="store_true", help="don't measure the engines' rates for the replay")
     parser.add_argument("--seed", type=int, default=default.seed, help="default: %(default)s")

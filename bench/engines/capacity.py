@@ -15,8 +15,9 @@ _BYTES_PER_VALUE = {"bfloat16": 2, "float16": 2, "float32": 4}
 
 def blocks_of_prompt(tokens: int, window_tokens: int, interval_tokens: int) -> int:
     """Blocks of the pool that a prompt keeps, of both kinds together."""
-    window = -(-window_tokens // BLOCK_TOKENS)
-    return -(-tokens // BLOCK_TOKENS) + window * (tokens // interval_tokens + 1)
+    every, window = -(-tokens // BLOCK_TOKENS), -(-window_tokens // BLOCK_TOKENS)
+    # Windows that overlap share their blocks.
+    return every + min(every, window * (tokens // interval_tokens + 1))
 
 
 def block_bytes(config: Mapping[str, Any], layers: int, dtype: str) -> int:

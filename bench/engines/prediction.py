@@ -16,7 +16,7 @@ from cluster.replay.simulation import Scenario, Simulation, Trip
 from cluster.replay.workload import SimulatedRequest, Workload
 
 #: Between the requests that fill the caches, which are sent one by one.
-_ALONE_S = 100.0
+_ALONE_S = 10.0
 _OUTPUT_TOKENS = 2
 
 

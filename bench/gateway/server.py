@@ -69,18 +69,19 @@ async def run(options: argparse.Namespace) -> None:
     FakeRouter(REPLICA_ID, options_of_policy).publish(handle.deployment_name)
     relay = SteppedRelay({MODEL: handle}, config.relay, CHANNEL_KEY, RelayMetrics())  # type: ignore[dict-item]
     await relay.start("127.0.0.1")
+    planner = PrefixPlanner(
+        SaltDeriver(b"the secret of the benchmark alone", config.prompt_cache, time.time),
+        config.prompt_cache,
+        config.routing,
+        lambda model: 1,
+    )
     inference = ClusterInference(
         models={MODEL: config.models[0]},
         relay=relay,
-        planner=PrefixPlanner(
-            SaltDeriver(b"the secret of the benchmark alone", config.prompt_cache, time.time),
-            config.prompt_cache,
-            config.routing,
-            lambda model: 1,
-        ),
+        planner=planner,
         limit=ConcurrencyLimit(config.admission.max_concurrent_requests_per_organization),
         max_in_progress=config.gateway.max_ongoing_requests,
-        recorder=ClusterRecorder(metrics, ledger),
+        recorder=ClusterRecorder(metrics, ledger, planner.remembered_blocks),
         admission=config.admission,
         has_replica=lambda model: True,
     )

@@ -68,6 +68,7 @@ class Cluster(Program):
             "metrics": {"port": metrics},
             "identity": {"development_organization": "Bench"},
             "logging": {"level": "WARNING"},
+            "speech": {"enabled": False},
             **settings,
         }
         path = folder / "config.json"  # JSON is YAML

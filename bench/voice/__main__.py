@@ -41,15 +41,18 @@ async def run(*, quick: bool) -> dict[str, Any]:
         await recognizer.start()
         said = await measure.say(synthesizer, sentences, OWN_VOICES)
         shifted = await measure.say(synthesizer, sentences[: len(sentences) // 2], VOICES[4:])
+        by_each = await measure.say_by_each(synthesizer, sentences, OWN_VOICES)
         await measure.hear(recognizer, said[:1], live=True, paced=False)  # memory mapped, caches warm
         hearing = {
             "live, four voices": await measure.hear(recognizer, said, live=True, paced=False),
+            "live, each voice says each": await measure.hear(recognizer, by_each, live=True, paced=False),
             "live, as fast as spoken": await measure.hear(recognizer, said[: len(said) // 2], live=True, paced=True),
             "live, two shifted voices": await measure.hear(recognizer, shifted, live=True, paced=False),
             "whole recordings": await measure.hear(recognizer, said, live=False, paced=False),
         }
         return {
             "recognition": {name: result.table_row() for name, result in hearing.items()},
+            "plain": await asyncio.to_thread(measure.plain, by_each),
             "settling": measure.settling(said),
             "synthesis": {voice: await measure.speaking(synthesizer, sentences, voice) for voice in VOICES},
             "turn_detection": measure.listening(said, _LISTENING_S),
@@ -67,6 +70,9 @@ def show(result: dict[str, Any]) -> None:
             f"{row['wait_ms_p50']:>9}{row['wait_processor_ms_p50']:>9}{row['wait_processor_ms_max']:>6}"
         )
         print("  " + ", ".join(f"{voice} {rate:.3f}" for voice, rate in row["word_error_rate_by_voice"].items()))
+    row = result["plain"]
+    print(f"{'PocketSphinx alone, the same':28}{row['word_error_rate']:>7.3f}{'':>8}{row['processor_s_per_audio_s']:>11.3f}")
+    print("  " + ", ".join(f"{voice} {rate:.3f}" for voice, rate in row["word_error_rate_by_voice"].items()))
     row = result["settling"]
     print(f"transcript after the last audio: {row['processor_ms_p50']} ms of processor time, {row['processor_ms_max']} at most")
     print(f"\n{'synthesis':28}{'first ms':>9}{'its CPU':>9}{'CPU/audio':>11}")

@@ -67,10 +67,18 @@ class Hearing:
 
 async def say(synthesizer: FliteSynthesizer, sentences: Sequence[str], voices: Sequence[str]) -> list[Said]:
     """Each sentence by one of the voices in turn: at one peak level, with noise 50 dB below the speech."""
+    return await _say(synthesizer, [(sentence, voices[number % len(voices)]) for number, sentence in enumerate(sentences)])
+
+
+async def say_by_each(synthesizer: FliteSynthesizer, sentences: Sequence[str], voices: Sequence[str]) -> list[Said]:
+    """Each sentence by each of the voices: so many that a rate of errors says something of the recognizer."""
+    return await _say(synthesizer, [(sentence, voice) for sentence in sentences for voice in voices])
+
+
+async def _say(synthesizer: FliteSynthesizer, lines: Sequence[tuple[str, str]]) -> list[Said]:
     generator = np.random.default_rng(7)
     said = []
-    for number, sentence in enumerate(sentences):
-        voice = voices[number % len(voices)]
+    for sentence, voice in lines:
         pcm = b"".join([chunk.pcm async for chunk in synthesizer.speak(sentence, voice=voice)])
         samples = np.concatenate([np.zeros(int(_PREFIX_S * SAMPLE_RATE_HZ)), as_int16(pcm).astype(float)])
         samples *= _PEAK / np.abs(samples).max()
@@ -98,6 +106,29 @@ async def hear(recognizer: SphinxRecognizer, said: Sequence[Said], *, live: bool
         result.utterances += 1
         result.audio_s += item.seconds
     return result
+
+
+def plain(said: Sequence[Said]) -> dict[str, object]:
+    """PocketSphinx as it comes, given each recording as a whole, with all its passes: what the live recognizer is held against."""
+    from pocketsphinx import Config, Decoder
+
+    decoder = Decoder(Config(samprate=LISTENING_RATE_HZ, loglevel="FATAL"))
+    total, by_voice = Errors(), dict[str, Errors]()
+    began_s = time.process_time()
+    for item in said:
+        decoder.start_utt()
+        decoder.process_raw(resample(item.pcm, SAMPLE_RATE_HZ, LISTENING_RATE_HZ), False, True)
+        decoder.end_utt()
+        found = decoder.hyp()
+        errors = compare(item.text, found.hypstr if found is not None else "")
+        total += errors
+        by_voice[item.voice] = by_voice.get(item.voice, Errors()) + errors
+    return {
+        "word_error_rate": round(total.rate, 3),
+        "utterances": len(said),
+        "processor_s_per_audio_s": round((time.process_time() - began_s) / sum(item.seconds for item in said), 3),
+        "word_error_rate_by_voice": {voice: round(errors.rate, 3) for voice, errors in by_voice.items()},
+    }
 
 
 def settling(said: Sequence[Said]) -> dict[str, object]:

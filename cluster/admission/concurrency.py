@@ -16,10 +16,12 @@ class ConcurrencyLimit:
     Belongs to one event loop. Organizations without a request in progress take no memory.
     """
 
-    def __init__(self, limit_per_org: int) -> None:
+    def __init__(self, limit_per_org: int, counted: str = "requests") -> None:
+        """``counted``: what it limits, as callers are told."""
         if limit_per_org < 1:
             raise ValueError("limit_per_org must be at least 1")
         self._limit = limit_per_org
+        self._counted = counted
         self._in_progress: dict[str, int] = {}
 
     def acquire(self, org_id: str) -> Slot:
@@ -27,7 +29,7 @@ class ConcurrencyLimit:
         count = self._in_progress.get(org_id, 0)
         if count >= self._limit:
             raise RateLimited(
-                f"Your organization has {count} requests in progress, which is its limit. Try again when one has ended.",
+                f"Your organization has {count} {self._counted} in progress, which is its limit. Try again when one has ended.",
                 code="concurrency_limit_exceeded",
                 retry_after_s=RETRY_AFTER_S,
             )

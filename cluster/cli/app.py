@@ -6,7 +6,27 @@ from typing import Annotated
 
 import typer
 
-from cluster.cli import chat, configuration, keys, models, organizations, projects, replay, serve, status
+from cluster.cli import (
+    audit,
+    backup,
+    chat,
+    completions,
+    configuration,
+    distill,
+    doctor,
+    evals,
+    files,
+    fine_tuning,
+    keys,
+    models,
+    organizations,
+    projects,
+    replay,
+    secret,
+    serve,
+    status,
+    talk,
+)
 
 app = typer.Typer(
     name="ossature",
@@ -19,11 +39,21 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("status")(status.status)
 app.command("stop")(serve.stop)
+app.command("doctor")(doctor.doctor)
 app.add_typer(organizations.app, name="org")
 app.add_typer(projects.app, name="project")
 app.add_typer(keys.app, name="key")
 app.add_typer(models.app, name="model")
+app.add_typer(audit.app, name="audit")
 app.command("chat")(chat.chat)
+app.command("talk")(talk.talk_command)
+app.add_typer(completions.app, name="completions")
+app.add_typer(files.app, name="files")
+app.add_typer(evals.app, name="evals")
+app.add_typer(fine_tuning.app, name="fine-tune")
+app.add_typer(backup.app, name="backup")
+app.add_typer(secret.app, name="secret")
+app.command("distill")(distill.distill)
 app.add_typer(configuration.app, name="config")
 app.command("replay")(replay.replay)
 

@@ -34,10 +34,16 @@ class ExitCode(IntEnum):
 
 
 class CommandError(Exception):
-    """A command can't do what was asked: the cause in ``message``, and in ``next_step`` what the user can do about it."""
+    """A command can't do what was asked: the cause in ``message``, and in ``next_step`` what the user can do about it.
 
-    def __init__(self, message: str, *, next_step: str | None = None, exit_code: ExitCode = ExitCode.FAILED) -> None:
+    ``status``: of the HTTP answer that says so, if it was one.
+    """
+
+    def __init__(
+        self, message: str, *, next_step: str | None = None, exit_code: ExitCode = ExitCode.FAILED, status: int | None = None
+    ) -> None:
         super().__init__(message)
+        self.status = status
         self.message = message
         self.next_step = next_step
         self.exit_code = exit_code

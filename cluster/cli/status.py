@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from cluster.cli.output import CommandError, JsonFlag, command, emit_json, emit_table
@@ -28,5 +30,15 @@ def status(as_json: JsonFlag = False, endpoints: EndpointsOption = None, base_ur
             for model in state["models"]
         ]
         emit_table(("model", "replicas", "organization"), rows, empty="No model is configured.")
+        typer.echo(_speech(state["speech"]))
     if not state["ready"]:
         raise CommandError("not every model has a replica yet", next_step="Cold starts take minutes for large models; try again.")
+
+
+def _speech(state: dict[str, Any] | None) -> str:
+    if state is None:
+        return "speech: off"
+    if not state["ready"]:
+        return "speech: starting"
+    voices = ", ".join(voice["id"] for voice in state["voices"])
+    return f"speech: ready; voices: {voices or 'none, answers are in writing (make voices installs some)'}"

@@ -31,12 +31,16 @@ _START = "Start one with `ossature serve` or `make run`, or name one with --endp
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A cluster's HTTP address (no trailing slash, no ``/v1``) and the keys known for it. ``found_in`` says where from."""
+    """A cluster's HTTP address (no trailing slash, no ``/v1``) and the keys known for it. ``found_in`` says where from.
+
+    ``grpc``: ``host:port`` of its gRPC edge, where the endpoints file tells it.
+    """
 
     base_url: str
     api_key: str | None
     admin_key: str | None
     found_in: str
+    grpc: str | None = None
 
 
 def find_target(endpoints: Path | None, base_url: str | None, env: Mapping[str, str] = os.environ) -> Target:
@@ -57,6 +61,7 @@ def find_target(endpoints: Path | None, base_url: str | None, env: Mapping[str, 
         api_key=api_key or _text(content, "api_key", path),
         admin_key=admin_key or _text(content, "admin_key", path),
         found_in=str(path),
+        grpc=_text(content, "grpc", path),
     )
 
 

@@ -14,10 +14,12 @@ from cluster.config.managed_arguments import ISOLATING_HASHES, MANAGED, TESTED_K
 from cluster.config.problems import Problem
 
 if TYPE_CHECKING:
-    from cluster.config.schema import ClusterConfig, ModelSettings
+    from cluster.config.schema import ClusterConfig, ModelSettings, SpeechSettings
 
 PARALLEL_SIZES = ("tensor_parallel_size", "pipeline_parallel_size", "prefill_context_parallel_size", "data_parallel_size")
 VLLM_DEFAULT_GPU_MEMORY_UTILIZATION = 0.92
+WITHOUT_DEFAULT_MODEL = frozenset({"whisper", "vllm", "kokoro"})
+"""Recognizers and synthesizers that come without a model."""
 
 
 def engine_problems(engine: dict[str, Any]) -> Iterator[Problem]:
@@ -32,6 +34,26 @@ def model_problems(model: ModelSettings) -> Iterator[Problem]:
     """Contradictions between a model's engine arguments and its placement, located relative to the model."""
     yield from _executor(model)
     yield from _shared_gpu(model)
+    yield from _scaling(model)
+    yield from _adapters(model)
+
+
+def speech_problems(speech: SpeechSettings) -> Iterator[Problem]:
+    """Contradictions between the settings of speech, located relative to them."""
+    for part, chosen, model in (
+        ("recognizer", speech.recognizer, speech.recognizer_model),
+        ("synthesizer", speech.synthesizer, speech.synthesizer_model),
+    ):
+        if chosen in WITHOUT_DEFAULT_MODEL and model is None:
+            yield Problem((f"{part}_model",), f"must be given for the {part} {chosen}")
+    for name, device in (("recognizer_device", speech.recognizer_device), ("synthesizer_device", speech.synthesizer_device)):
+        if device != "cpu" and not speech.num_gpus:
+            yield Problem(("num_gpus",), f"must be given for {name} {device}")
+    for problem in engine_problems(speech.recognizer_engine):
+        yield problem.within(("recognizer_engine",))
+    if speech.recognizer == "vllm":
+        for problem in _shared_gpu_memory(speech.recognizer_engine, speech.num_gpus):
+            yield problem.within(("recognizer_engine",))
 
 
 def cluster_problems(config: ClusterConfig) -> Iterator[Problem]:
@@ -40,6 +62,9 @@ def cluster_problems(config: ClusterConfig) -> Iterator[Problem]:
     yield from _ports(config)
     yield from _message_sizes(config)
     yield from _precise_index(config)
+    yield from _realtime_model(config)
+    yield from _tuned_storage(config)
+    yield from _tuning(config)
     yield from _ray(config)
 
 
@@ -135,16 +160,57 @@ def _executor(model: ModelSettings) -> Iterator[Problem]:
 
 
 def _shared_gpu(model: ModelSettings) -> Iterator[Problem]:
-    share = model.placement.gpus_per_worker
-    if not 0 < share < 1 or model.engine.get("kv_cache_memory_bytes") is not None:
+    for problem in _shared_gpu_memory(model.engine, model.placement.gpus_per_worker):
+        yield problem.within(("engine",))
+
+
+def _shared_gpu_memory(engine: dict[str, Any], share: float) -> Iterator[Problem]:
+    if not 0 < share < 1 or engine.get("kv_cache_memory_bytes") is not None:
         return
-    used = model.engine.get("gpu_memory_utilization", VLLM_DEFAULT_GPU_MEMORY_UTILIZATION)
+    used = engine.get("gpu_memory_utilization", VLLM_DEFAULT_GPU_MEMORY_UTILIZATION)
     if isinstance(used, int | float) and used > share:
         yield Problem(
-            ("engine", "gpu_memory_utilization"),
+            ("gpu_memory_utilization",),
             f"the worker reserves {share:g} of a GPU and would take {used:g} of its memory from whatever shares it",
             allowed=f"at most {share:g}, or kv_cache_memory_bytes",
         )
+
+
+def _scaling(model: ModelSettings) -> Iterator[Problem]:
+    if model.autoscaling is None:
+        return
+    if "replicas" in model.model_fields_set:
+        yield Problem(("replicas",), "autoscaling decides the number of replicas", allowed="leave out one of the two")
+    if model.autoscaling.target_ongoing_requests > model.max_ongoing_requests:
+        yield Problem(
+            ("autoscaling", "target_ongoing_requests"),
+            "a replica never works on so many requests, so that none would ever be added",
+            given=f"{model.autoscaling.target_ongoing_requests:g}",
+            allowed=f"at most max_ongoing_requests ({model.max_ongoing_requests})",
+        )
+
+
+ADAPTER_ARGUMENTS = {
+    "enable_lora": "adapters.enabled",
+    "max_lora_rank": "adapters.max_rank",
+    "max_loras": "adapters.max_running",
+    "max_cpu_loras": "adapters.max_loaded",
+}
+"""Engine arguments that ``adapters`` sets."""
+
+
+def _adapters(model: ModelSettings) -> Iterator[Problem]:
+    if not model.adapters.enabled:
+        return
+    if model.adapters.max_loaded < model.adapters.max_running:
+        yield Problem(
+            ("adapters", "max_loaded"),
+            f"must not be less than max_running ({model.adapters.max_running}): what runs is loaded",
+            given=str(model.adapters.max_loaded),
+        )
+    for argument, setting in ADAPTER_ARGUMENTS.items():
+        if argument in model.engine:
+            yield Problem(("engine", argument), f"is set by `{setting}` of the model")
 
 
 def _shown(value: object) -> str:
@@ -185,6 +251,14 @@ def _message_sizes(config: ClusterConfig) -> Iterator[Problem]:
             allowed=f"at least http.max_body_bytes ({config.http.max_body_bytes})",
         )
 
+    if config.relay.max_waiting_bytes < config.relay.max_buffered_bytes:
+        yield Problem(
+            ("relay", "max_waiting_bytes"),
+            "one slow client alone could never have what it may have",
+            given=str(config.relay.max_waiting_bytes),
+            allowed=f"at least relay.max_buffered_bytes ({config.relay.max_buffered_bytes})",
+        )
+
 
 def _precise_index(config: ClusterConfig) -> Iterator[Problem]:
     if config.routing.index == "precise" and config.relay.implementation != "stepped":
@@ -203,6 +277,34 @@ def _precise_index(config: ClusterConfig) -> Iterator[Problem]:
         )
 
 
+def _realtime_model(config: ClusterConfig) -> Iterator[Problem]:
+    default, known = config.realtime.default_model, [model.id for model in config.models]
+    if default is not None and default not in known:
+        yield Problem(
+            ("realtime", "default_model"), "is none of the models", given=_shown(default), allowed=", ".join(sorted(set(known)))
+        )
+
+
+def _tuning(config: ClusterConfig) -> Iterator[Problem]:
+    if config.tuning.enabled and not any(model.adapters.enabled for model in config.models):
+        yield Problem(("tuning", "enabled"), "takes a model with `adapters.enabled: true`: what is trained could not be served")
+
+
+def _tuned_storage(config: ClusterConfig) -> Iterator[Problem]:
+    url = config.tuned_models.storage_url
+    if url is not None and url == config.files.storage_url:
+        yield Problem(
+            ("tuned_models", "storage_url"),
+            "is that of files, whose sweeper deletes what belongs to no file",
+            given=_shown(url),
+            allowed="another folder or prefix",
+        )
+
+
+def _fewest(model: ModelSettings) -> int:
+    return model.replicas if model.autoscaling is None else model.autoscaling.min_replicas
+
+
 def _ray(config: ClusterConfig) -> Iterator[Problem]:
     if config.ray.address is not None:
         for name in ("num_cpus", "object_store_memory_bytes"):
@@ -218,12 +320,13 @@ def _ray(config: ClusterConfig) -> Iterator[Problem]:
                 allowed="STRICT_PACK, PACK or SPREAD, or set ray.address",
             )
     if config.ray.num_cpus is not None:
-        engines = sum(model.replicas * model.world_size * model.placement.cpus_per_worker for model in config.models)
-        needed = config.gateway.replicas * config.gateway.num_cpus + engines
+        engines = sum(_fewest(model) * model.world_size * model.placement.cpus_per_worker for model in config.models)
+        speech = config.speech.replicas * config.speech.num_cpus if config.speech.enabled else 0.0
+        needed = config.gateway.replicas * config.gateway.num_cpus + engines + speech
         if needed > config.ray.num_cpus:
             yield Problem(
                 ("ray", "num_cpus"),
-                f"gateways and models reserve {needed:g} logical CPUs together",
+                f"gateways, models and speech reserve {needed:g} logical CPUs together",
                 given=f"{config.ray.num_cpus:g}",
                 allowed=f"at least {needed:g}, or unset",
             )

@@ -84,8 +84,17 @@ def load_with_sources(
 ) -> Loaded:
     """:func:`load`, with the origin of every value."""
     name, document = _document(path)
+    return _with_only(_merged(name, document, env, overrides or {}), only_model)
+
+
+def load_text(text: str, env: Mapping[str, str] = os.environ, *, name: str = "configuration") -> ClusterConfig:
+    """:func:`load` for the text of a file; ``name`` stands for the file in problems. Raises :class:`ConfigError`."""
+    return _merged(name, parse_yaml(text, name=name), env, {}).config
+
+
+def _merged(name: str, document: YamlDocument, env: Mapping[str, str], overrides: Mapping[str, object]) -> Loaded:
     from_env, problems = environment_overrides(env)
-    from_caller = [Override(_parsed(dotted), value, f"--set {dotted}") for dotted, value in (overrides or {}).items()]
+    from_caller = [Override(_parsed(dotted), value, f"--set {dotted}") for dotted, value in overrides.items()]
     data = deepcopy(document.data)
     sources = {location: Source(SourceKind.FILE, f"{name}:{line}") for location, line in document.lines.items()}
     for kind, group in ((SourceKind.ENVIRONMENT, from_env), (SourceKind.COMMAND_LINE, from_caller)):
@@ -97,7 +106,7 @@ def load_with_sources(
         raise ConfigError(problems + problems_in(error, lambda location: _origin(sources, location, name))) from error
     if problems:
         raise ConfigError(problems)
-    return _with_only(Loaded(config, sources), only_model)
+    return Loaded(config, sources)
 
 
 def built_in_recipe() -> str:
@@ -197,4 +206,4 @@ def _with_only(loaded: Loaded, model: str | None) -> Loaded:
     return Loaded(loaded.config.model_copy(update={"models": [loaded.config.models[index]]}), sources)
 
 
-__all__ = ["ConfigError", "Loaded", "Source", "SourceKind", "built_in_recipe", "load", "load_with_sources"]
+__all__ = ["ConfigError", "Loaded", "Source", "SourceKind", "built_in_recipe", "load", "load_text", "load_with_sources"]

@@ -6,10 +6,13 @@ from cluster import __version__
 from cluster.config.schema import ClusterConfig
 from cluster.edges.readiness import ModelReadiness
 from cluster.identity.principal import Principal
+from cluster.speech.remote import Catalogue
 
 
 class ClusterStatus:
-    def __init__(self, config: ClusterConfig, readiness: ModelReadiness, gateway: str) -> None:
+    def __init__(self, config: ClusterConfig, readiness: ModelReadiness, gateway: str, speech: Catalogue | None) -> None:
+        """``speech``: what the speech deployment can do; ``None`` where there is none."""
+        self._speech = speech
         self._config = config
         self._readiness = readiness
         self._gateway = gateway
@@ -31,4 +34,12 @@ class ClusterStatus:
                 }
                 for model in self._config.models
             ],
+            "speech": _speech(self._speech),
         }
+
+
+def _speech(catalogue: Catalogue | None) -> dict[str, object] | None:
+    if catalogue is None:
+        return None
+    voices = [{"id": voice.id, "description": voice.description, "language": voice.language} for voice in catalogue.voices]
+    return {"ready": catalogue.known, "voices": voices, "languages": list(catalogue.languages)}

@@ -19,13 +19,38 @@ class Operation(StrEnum):
     COMPLETION = "completion"
 
 
+class AdapterFile(msgspec.Struct, frozen=True):
+    """One file of an adapter: its key in the store of tuned models, the SHA-256 of its content in hexadecimal, and its length."""
+
+    key: str
+    sha256: str
+    size_bytes: int
+
+
+class Adapter(msgspec.Struct, frozen=True):
+    """A LoRA adapter that an engine adds to its model's weights for one request. ``name`` is the tuned model's, unique for ever:
+
+    what is cached of prompts is kept apart by it.
+    """
+
+    name: str
+    rank: int
+    config: AdapterFile
+    weights: AdapterFile
+
+    @property
+    def size_bytes(self) -> int:
+        return self.config.size_bytes + self.weights.size_bytes
+
+
 class EngineRequest(msgspec.Struct, frozen=True):
     """One request as an engine replica receives it.
 
     ``request_id`` is the id of the answer (``chatcmpl-…``); ``body`` the validated request as JSON in OpenAI's shape, without
     any cache salt of the client. ``cache_salt`` is the cluster's own (see ``prompt_cache``). ``org_tag`` is an opaque, stable
     tag of the organization, for the isolation watch only. Lower ``priority`` runs first. ``deadline_unix_s``: seconds since
-    the epoch after which no work must be started.
+    the epoch after which no work must be started. ``adapter``: the tuned model that is to answer; the body names it as its model.
+    ``trace``: the gateway's span that the replica's go below, as W3C's ``traceparent``; ``None`` when the request isn't traced.
     """
 
     request_id: str
@@ -36,6 +61,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
     org_tag: str
     priority: int = 0
     deadline_unix_s: float | None = None
+    adapter: Adapter | None = None
+    trace: str | None = None
 
 
 class EngineUsage(msgspec.Struct, frozen=True):
@@ -48,10 +75,14 @@ class EngineUsage(msgspec.Struct, frozen=True):
 
 
 class EngineTiming(msgspec.Struct, frozen=True):
-    """Seconds, measured inside the replica: waiting in the engine's queue, and prefill (first scheduled to first token)."""
+    """Seconds, measured inside the replica: waiting in the engine's queue, prefill (first scheduled to first token), and decode
+
+    (first token to last), where the engine tells.
+    """
 
     queue_s: float
     prefill_s: float
+    decode_s: float | None = None
 
 
 class FaultKind(StrEnum):
@@ -59,6 +90,8 @@ class FaultKind(StrEnum):
     CONTEXT_LENGTH = "context_length"
     DEADLINE = "deadline"
     OVERLOADED = "overloaded"
+    ADAPTER_UNUSABLE = "adapter_unusable"
+    ADAPTER_UNREACHABLE = "adapter_unreachable"
     ENGINE_DEAD = "engine_dead"
     INTERNAL = "internal"
 

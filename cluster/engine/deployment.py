@@ -5,26 +5,34 @@ A plain class: ``cluster/app.py`` makes the deployment of it. It works with any 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import msgspec
 
 from cluster.config.schema import ModelSettings, RelaySettings
+from cluster.engine.adapters.folder import AdapterFolder, claim
+from cluster.engine.adapters.loading import Held
 from cluster.engine.coalesce import coalesced
 from cluster.engine.cold_start import PhaseReport
 from cluster.engine.contract import Engine, EngineRequest, Frame, PayloadSink
 from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
 from cluster.engine.residency import Residency
+from cluster.engine.tracing import traced
 from cluster.relay.channel.replies import Replies
 from cluster.relay.channel.reply import Reply
+from cluster.routing.adapters import adapter_tag
 from cluster.routing.pending import PendingPrompts
 from cluster.routing.ticket import ArrivedTicket
+from cluster.store.objects.contract import ObjectStorage
+from cluster.telemetry.tracing.span import UNTRACED, Tracer
 
 logger = logging.getLogger("ossature.engine.replica")
 
@@ -35,6 +43,7 @@ class EngineReplica:
     """Hosts one engine. ``rank`` is the replica's number among those of its model (Serve's replica rank).
 
     ``engine`` is vLLM unless given. ``replies``: the replica's end of the channels to gateways, for :meth:`open` alone.
+    ``adapter_storage``: where adapters of tuned models come from, if the model takes any; they are kept under ``adapter_folder``.
     """
 
     def __init__(
@@ -48,6 +57,9 @@ class EngineReplica:
         watch: IsolationWatch | None = None,
         residency: Residency | None = None,
         replies: Replies | None = None,
+        adapter_storage: ObjectStorage | None = None,
+        adapter_folder: Path | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._model = model
         self._relay = relay
@@ -55,9 +67,13 @@ class EngineReplica:
         self._watch = watch or IsolationWatch()
         self._residency = residency
         self._replies = replies
+        self._adapter_lock: BinaryIO | None = None
+        self._adapter_storage = adapter_storage
+        self._adapter_folder = adapter_folder
+        self._tracer = tracer
+        self.load = PendingPrompts()
         self._engine = engine or self._vllm(rank)
         self._encoder = msgspec.msgpack.Encoder()
-        self.load = PendingPrompts()
         self._running = 0
         self._waiting = 0
         self._death_reported = False
@@ -71,7 +87,20 @@ class EngineReplica:
             on_phase=self._phase_ended,
             on_stream=self._stream_begun,
             residency=self._residency,
+            adapter_files=self._adapter_files(),
+            on_adapters=self._adapters_changed,
+            adapter_observer=self._observer,
         )
+
+    def _adapter_files(self) -> AdapterFolder | None:
+        if self._adapter_storage is None or self._adapter_folder is None or not self._model.adapters.enabled:
+            return None
+        slot, self._adapter_lock = claim(self._adapter_folder / hashlib.sha256(self._model.id.encode()).hexdigest()[:16])
+        on_size = partial(self._observer.adapter_files, self._model.id)
+        return AdapterFolder(slot, self._adapter_storage, self._model.adapters.cache_bytes, on_size)
+
+    def _adapters_changed(self, held: Held) -> None:
+        self.load.adapters_changed(tuple([adapter_tag(name) for name in held.names]), held.load_ms)
 
     def _phase_ended(self, report: PhaseReport) -> None:
         self._observer.cold_start_phase(self._model.id, report.phase, report.seconds)
@@ -88,6 +117,8 @@ class EngineReplica:
         try:
             await self._engine.stop()
         finally:
+            if self._adapter_lock is not None:
+                self._adapter_lock.close()
             if self._replies is not None:
                 await self._replies.close()
 
@@ -137,8 +168,17 @@ class EngineReplica:
         for item in _NOTHING:
             yield item
 
-    async def _observed(
+    def _observed(
         self, request: EngineRequest, sink: PayloadSink | None = None, *, ticket: ArrivedTicket | None
+    ) -> AsyncGenerator[Frame, None]:
+        """As :meth:`_counted`, with spans for a request that is traced."""
+        frames = self._counted(request, sink, ticket)
+        if request.trace is None or not self._tracer.on:
+            return frames
+        return traced(self._tracer, self._model.id, request, request.trace, frames)
+
+    async def _counted(
+        self, request: EngineRequest, sink: PayloadSink | None, ticket: ArrivedTicket | None
     ) -> AsyncGenerator[Frame, None]:
         """The engine's frames, counted and judged on the way. What goes to ``sink`` is neither a first nor a last one."""
         self.load.arrived(request.request_id, ticket, time.monotonic())
@@ -174,6 +214,7 @@ class EngineReplica:
                 "request %s found %d cached tokens that its organization can't have put there",
                 request.request_id,
                 cached_tokens,
+                extra={"answer_id": request.request_id},
             )
             self._observer.cross_org_hit(self._model.id)
         if observation.judged:

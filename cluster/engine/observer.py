@@ -28,6 +28,22 @@ class EngineObserver(Protocol):
         """A streamed answer was accepted. ``front_end`` writes it: ``lean`` or ``vllm``."""
         ...
 
+    def adapter_loaded(self, model: str, seconds: float) -> None:
+        """The engine has loaded an adapter from the replica's disk, in so many seconds."""
+        ...
+
+    def adapter_failed(self, model: str) -> None:
+        """A request could not be answered for want of its adapter."""
+        ...
+
+    def adapters_held(self, model: str, count: int) -> None:
+        """How many adapters the engine holds now."""
+        ...
+
+    def adapter_files(self, model: str, size_bytes: int) -> None:
+        """How much of the replica's disk adapters take now."""
+        ...
+
 
 class SilentObserver:
     """Reports nothing, for tools and tests that don't look."""
@@ -45,4 +61,16 @@ class SilentObserver:
         return
 
     def stream_begun(self, model: str, front_end: str) -> None:
+        return
+
+    def adapter_loaded(self, model: str, seconds: float) -> None:
+        return
+
+    def adapter_failed(self, model: str) -> None:
+        return
+
+    def adapters_held(self, model: str, count: int) -> None:
+        return
+
+    def adapter_files(self, model: str, size_bytes: int) -> None:
         return

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cluster.errors import Conflict
 from cluster.identity import repository
+from cluster.identity.audit import AT_START, AuditLog, Outcome
 from cluster.identity.models import ApiKey, Organization
 from cluster.identity.names import clean_name
 from cluster.identity.secrets import is_secret, secret_hash
@@ -31,7 +32,7 @@ async def ensure_admin_key(database: Database, secret: str) -> ApiKey:
     """
 
     async def attempt(session: AsyncSession) -> ApiKey:
-        return ApiKey.of(await _ensure_key(session, secret, "Administration", None))
+        return ApiKey.of(await _ensure_key(session, AuditLog(database), secret, "Administration", None))
 
     return await _ensured(database, secret, attempt)
 
@@ -45,9 +46,13 @@ async def ensure_organization(database: Database, name: str, secret: str) -> tup
 
     async def attempt(session: AsyncSession) -> tuple[Organization, ApiKey]:
         found = await session.scalar(select(OrganizationRow).where(OrganizationRow.name == name))
+        audit = AuditLog(database)
         organization = found or await repository.add_organization(session, name)
+        if found is None:
+            made = organization.id
+            session.add(audit.row("create_organization", Outcome.DONE, AT_START, target=made, org_id=made, details={"name": name}))
         project = await repository.project(session, organization.id, None)
-        return Organization.of(organization), ApiKey.of(await _ensure_key(session, secret, "Development", project))
+        return Organization.of(organization), ApiKey.of(await _ensure_key(session, audit, secret, "Development", project))
 
     return await _ensured(database, secret, attempt)
 
@@ -64,10 +69,13 @@ async def _ensured(database: Database, secret: str, attempt: Callable[[AsyncSess
             return await attempt(session)
 
 
-async def _ensure_key(session: AsyncSession, secret: str, name: str, project: ProjectRow | None) -> ApiKeyRow:
+async def _ensure_key(session: AsyncSession, audit: AuditLog, secret: str, name: str, project: ProjectRow | None) -> ApiKeyRow:
     found = await session.scalar(select(ApiKeyRow).where(ApiKeyRow.secret_hash == secret_hash(secret)))
     if found is None:
-        return await repository.add_key(session, secret, name, project)
+        made = await repository.add_key(session, secret, name, project)
+        action = "create_admin_key" if made.admin else "create_key"
+        session.add(audit.row(action, Outcome.DONE, AT_START, target=made.id, org_id=made.org_id or "", details={"name": name}))
+        return made
     if found.revoked_at is not None:
         raise Conflict(f"The key {found.id} was revoked; use another secret.", code="key_revoked")
     if found.org_id != (project.org_id if project else None):

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cluster.errors import Conflict, NotFound, PermissionDenied
 from cluster.identity import repository
+from cluster.identity.audit import AuditLog
 from cluster.identity.models import ApiKey, NewKey, Organization, Project
 from cluster.identity.names import clean_name
 from cluster.identity.principal import Principal
@@ -16,20 +17,27 @@ from cluster.store.tables import ApiKeyRow, OrganizationRow, ProjectRow
 
 
 class Directory:
-    """Methods raise :class:`PermissionDenied` for a principal that is no admin, :class:`StoreUnavailable` without a database."""
+    """Methods raise :class:`PermissionDenied` for a principal that is no admin, :class:`StoreUnavailable` without a database.
 
-    def __init__(self, database: Database) -> None:
+    What changes something is written to the audit log, and so are attempts at it.
+    """
+
+    def __init__(self, database: Database, audit: AuditLog | None = None) -> None:
         self._database = database
+        self._audit = audit or AuditLog(database)
 
     async def create_organization(self, admin: Principal, name: str) -> Organization:
         """Create an organization with a default project. Raises :class:`Conflict` when the name is taken."""
-        _require(admin)
-        name = clean_name(name)
-        try:
-            async with self._database.transaction() as session:
-                return Organization.of(await repository.add_organization(session, name))
-        except IntegrityError:
-            raise Conflict("An organization of this name exists already.", param="name", code="name_taken") from None
+        async with self._audit.attempt(admin, "create_organization", details={"name": name}) as attempt:
+            _require(admin)
+            name = clean_name(name)
+            try:
+                async with self._database.transaction() as session:
+                    made = Organization.of(await repository.add_organization(session, name))
+                    attempt.done(session, target=made.id, org_id=made.id)
+                    return made
+            except IntegrityError:
+                raise Conflict("An organization of this name exists already.", param="name", code="name_taken") from None
 
     async def list_organizations(self, admin: Principal) -> list[Organization]:
         """All organizations, oldest first."""
@@ -46,14 +54,17 @@ class Directory:
 
     async def create_project(self, admin: Principal, org_id: str, name: str) -> Project:
         """Raises :class:`NotFound` (``org_id``), :class:`Conflict` when the organization has a project of this name."""
-        _require(admin)
-        name = clean_name(name)
-        try:
-            async with self._database.transaction() as session:
-                await repository.organization(session, org_id)
-                return Project.of(await repository.add_project(session, org_id, name))
-        except IntegrityError:
-            raise Conflict("The organization has a project of this name already.", param="name", code="name_taken") from None
+        async with self._audit.attempt(admin, "create_project", org_id=org_id, details={"name": name}) as attempt:
+            _require(admin)
+            name = clean_name(name)
+            try:
+                async with self._database.transaction() as session:
+                    await repository.organization(session, org_id)
+                    made = Project.of(await repository.add_project(session, org_id, name))
+                    attempt.done(session, target=made.id, org_id=org_id)
+                    return made
+            except IntegrityError:
+                raise Conflict("The organization has a project of this name already.", param="name", code="name_taken") from None
 
     async def list_projects(self, admin: Principal, org_id: str) -> list[Project]:
         """The projects of an organization, oldest first. Raises :class:`NotFound`."""
@@ -65,12 +76,16 @@ class Directory:
 
     async def create_key(self, admin: Principal, org_id: str, project_id: str | None, name: str) -> NewKey:
         """A key of one project, of the default project for ``None``. Raises :class:`NotFound` (``org_id``, ``project_id``)."""
-        _require(admin)
-        name = clean_name(name)
-        secret = new_secret()
-        async with self._database.transaction() as session:
-            project = await repository.project(session, org_id, project_id)
-            return NewKey(ApiKey.of(await repository.add_key(session, secret, name, project)), secret)
+        details = {"name": name} | ({"project_id": project_id} if project_id is not None else {})
+        async with self._audit.attempt(admin, "create_key", org_id=org_id, details=details) as attempt:
+            _require(admin)
+            name = clean_name(name)
+            secret = new_secret()
+            async with self._database.transaction() as session:
+                project = await repository.project(session, org_id, project_id)
+                made = ApiKey.of(await repository.add_key(session, secret, name, project))
+                attempt.done(session, target=made.id, org_id=org_id)
+            return NewKey(made, secret)
 
     async def list_keys(self, admin: Principal, org_id: str) -> list[ApiKey]:
         """The keys of an organization, revoked ones too, oldest first. Raises :class:`NotFound`."""
@@ -82,11 +97,14 @@ class Directory:
 
     async def create_admin_key(self, admin: Principal, name: str) -> NewKey:
         """Another key for administration."""
-        _require(admin)
-        name = clean_name(name)
-        secret = new_secret(admin=True)
-        async with self._database.transaction() as session:
-            return NewKey(ApiKey.of(await repository.add_key(session, secret, name, None)), secret)
+        async with self._audit.attempt(admin, "create_admin_key", details={"name": name}) as attempt:
+            _require(admin)
+            name = clean_name(name)
+            secret = new_secret(admin=True)
+            async with self._database.transaction() as session:
+                made = ApiKey.of(await repository.add_key(session, secret, name, None))
+                attempt.done(session, target=made.id, org_id=None)
+            return NewKey(made, secret)
 
     async def list_admin_keys(self, admin: Principal) -> list[ApiKey]:
         """All admin keys, revoked ones too, oldest first."""
@@ -97,16 +115,18 @@ class Directory:
 
     async def revoke_key(self, admin: Principal, key_id: str) -> ApiKey:
         """End a key for good; every gateway refuses it within a second. Idempotent. Raises :class:`NotFound` (``key_id``)."""
-        _require(admin)
-        async with self._database.transaction() as session:
-            # Locked, so that of two revocations at once the first one's time stays.
-            row = await session.get(ApiKeyRow, key_id, with_for_update=True) if is_id("key", key_id) else None
-            if row is None:
-                raise NotFound("There is no such key.", param="key_id")
-            if row.revoked_at is None:
-                row.revoked_at = repository.unix_now()
-                row.revision = await repository.raise_revision(session)
-            return ApiKey.of(row)
+        async with self._audit.attempt(admin, "revoke_key", target=key_id) as attempt:
+            _require(admin)
+            async with self._database.transaction() as session:
+                # Locked, so that of two revocations at once the first one's time stays.
+                row = await session.get(ApiKeyRow, key_id, with_for_update=True) if is_id("key", key_id) else None
+                if row is None:
+                    raise NotFound("There is no such key.", param="key_id")
+                if row.revoked_at is None:
+                    row.revoked_at = repository.unix_now()
+                    row.revision = await repository.raise_revision(session)
+                attempt.done(session, target=row.id, org_id=row.org_id)
+                return ApiKey.of(row)
 
 
 def _require(admin: Principal) -> None:

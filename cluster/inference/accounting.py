@@ -11,6 +11,7 @@ from typing import Protocol
 from cluster.engine.contract import EngineTiming, EngineUsage
 from cluster.errors import OssatureError, first_count
 from cluster.identity.principal import Principal
+from cluster.inference.request_trace import RequestTrace
 from cluster.inference.usage import Usage
 from cluster.routing.ticket import Answer, RouteTicket
 from cluster.telemetry import labels
@@ -21,7 +22,9 @@ CLIENT_GONE_STATUS = 499
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """What is known of a finished request. ``code``: ``ok``, ``cancelled`` or the error's (``telemetry.labels``). Times in seconds.
+    """What is known of a finished request. ``model`` is one of the cluster's; ``asked_model`` the tuned one on top of it, where
+
+    that was asked for, else the same. ``code``: ``ok``, ``cancelled`` or the error's (``telemetry.labels``). Times in seconds.
 
     Token counts of an answer that was cut short are those known by then: the engine tells usage only with the last frame.
     """
@@ -29,6 +32,7 @@ class RequestRecord:
     request_id: str
     principal: Principal
     model: str
+    asked_model: str
     edge: str
     code: str
     status: int
@@ -67,12 +71,17 @@ class RequestMeter:
         model: str,
         edge: str,
         request_id: str,
+        trace: RequestTrace | None = None,
         monotonic: Callable[[], float] = time.perf_counter,
         unix: Callable[[], float] = time.time,
     ) -> None:
+        """``trace``: of a request that is traced."""
         self._recorder = recorder
+        self._trace = trace
         self._principal, self._model, self._edge, self._request_id = principal, model, edge, request_id
         self._monotonic = monotonic
+        #: What the ledger calls the model. Metrics know the cluster's models only.
+        self.asked_model = model
         self._started_unix_s = unix()
         self._started = monotonic()
         self._first_token: float | None = None
@@ -81,14 +90,21 @@ class RequestMeter:
         recorder.started(principal, model, edge)
 
     # AttemptObserver
+    def attempted(self) -> str | None:
+        return None if self._trace is None else self._trace.attempted()
+
     def routed(self, ticket: RouteTicket) -> None:
         # The first frame is here. A ticket of an attempt that failed before has been given back already.
         self.ticket = ticket
         ticket.first_token()
         self._recorder.routed(self._model, ticket)
+        if self._trace is not None:
+            self._trace.routed(ticket)
 
     def retried(self, reason: str) -> None:
         self._recorder.retried(self._model, reason)
+        if self._trace is not None:
+            self._trace.lost(reason)
 
     def first_token(self) -> None:
         """The first piece of a streamed answer is here."""
@@ -130,23 +146,27 @@ class RequestMeter:
         tpot_s = None
         if self._first_token is not None and exact is not None and exact.completion_tokens > 1:
             tpot_s = (now - self._first_token) / (exact.completion_tokens - 1)
-        await self._recorder.finished(
-            RequestRecord(
-                request_id=self._request_id,
-                principal=self._principal,
-                model=self._model,
-                edge=self._edge,
-                code=code,
-                status=status,
-                exact=exact,
-                shown=shown,
-                timing=timing,
-                ticket=self.ticket,
-                started_unix_s=self._started_unix_s,
-                duration_s=now - self._started,
-                tpot_s=tpot_s,
-            )
+        record = RequestRecord(
+            request_id=self._request_id,
+            principal=self._principal,
+            model=self._model,
+            asked_model=self.asked_model,
+            edge=self._edge,
+            code=code,
+            status=status,
+            exact=exact,
+            shown=shown,
+            timing=timing,
+            ticket=self.ticket,
+            started_unix_s=self._started_unix_s,
+            duration_s=now - self._started,
+            tpot_s=tpot_s,
         )
+        try:
+            await self._recorder.finished(record)
+        finally:
+            if self._trace is not None:
+                self._trace.ended(record)
 
 
 def _routing_answer(exact: EngineUsage | None, timing: EngineTiming | None, decode_s: float | None) -> Answer | None:

@@ -13,6 +13,7 @@ from cluster.inference.accounting import RequestMeter
 from cluster.inference.attempt import Opened
 from cluster.inference.deadline import Deadline
 from cluster.inference.faults import error_of
+from cluster.inference.keeping import Remembered, Warned
 from cluster.inference.usage import Usage
 from cluster.prompt_cache.rules import shown_cached_tokens
 from cluster.relay.contract import Outlet, ReplicaLost
@@ -58,7 +59,9 @@ class AnswerStream:
         deadline: Deadline,
         meter: RequestMeter,
         release: Callable[[], None],
+        remembered: Remembered | None = None,
     ) -> None:
+        """``remembered``: what ``opened`` is read through, where the answer is to be kept."""
         self.request_id = request_id
         self.route = route
         self._opened = opened
@@ -67,6 +70,7 @@ class AnswerStream:
         self._include_usage = include_usage
         self._deadline = deadline
         self._meter = meter
+        self._remembered = remembered
         self._release: Callable[[], None] | None = release
         self._usage: Usage | None = None
         self._frames = opened.frames
@@ -139,9 +143,13 @@ class AnswerStream:
             return frame.payloads
         assert frame.usage is not None
         self._usage = shown(frame.usage)
+        kept = self._remembered.keep(self._usage) if self._remembered is not None else None
         await self._meter.completed(frame.usage, self._usage, frame.timing)
+        warning = await kept.outcome() if kept is not None else None
         self._free()
-        tail = [*frame.payloads, self._usage_chunk(self._usage)] if self._include_usage else frame.payloads
+        tail = frame.payloads if warning is None else [*frame.payloads, self._warning_chunk(warning)]
+        if self._include_usage:
+            tail = [*tail, self._usage_chunk(self._usage)]
         if not tail:
             raise StopAsyncIteration
         return tail
@@ -159,10 +167,17 @@ class AnswerStream:
             release()
 
     def _usage_chunk(self, usage: Usage) -> bytes:
-        return b'{"id":%b,"object":"%b","created":%d,"model":%b,"choices":[],"usage":%b}' % (
+        return b'%b,"choices":[],"usage":%b}' % (self._chunk_head(), usage.to_json())
+
+    def _warning_chunk(self, warning: Warned) -> bytes:
+        """A chunk that adds nothing to the answer. It has a choice, as clients look at the first one of every chunk."""
+        choice = b'{"index":0,"delta":{},"logprobs":null,"finish_reason":null}'
+        return b'%b,"choices":[%b],"warnings":[%b]}' % (self._chunk_head(), choice, warning.to_json())
+
+    def _chunk_head(self) -> bytes:
+        return b'{"id":%b,"object":"%b","created":%d,"model":%b' % (
             msgspec.json.encode(self.request_id),
             _CHUNK_OBJECT[self._operation],
             self._created,
             msgspec.json.encode(self._model),
-            usage.to_json(),
         )

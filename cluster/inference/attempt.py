@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from cluster.engine.contract import EngineRequest, FaultKind, Frame
 from cluster.errors import DeadlineExceeded, EngineFailed, Overloaded
 from cluster.inference.deadline import Deadline
@@ -24,7 +26,11 @@ _RETRY_AFTER_S = 1.0
 
 
 class AttemptObserver(Protocol):
-    """Told of each decision and each retry, for metrics."""
+    """Told of each attempt, each decision and each retry, for metrics and traces."""
+
+    def attempted(self) -> str | None:
+        """A request is about to be sent; what goes along as its ``trace``."""
+        ...
 
     def routed(self, ticket: RouteTicket) -> None: ...
 
@@ -56,6 +62,8 @@ async def open_answer(
     excluded: frozenset[str] = frozenset()
     for attempt in range(1, MAX_ATTEMPTS + 1):
         ticket = new_ticket(excluded)
+        if (trace := observer.attempted()) is not None:
+            request = msgspec.structs.replace(request, trace=trace)
         stream = relay.open(model, request, ticket)
         frames = aiter(stream)
         answered = False
@@ -92,6 +100,7 @@ async def open_answer(
             ticket.replica_id,
             reason,
             detail,
+            extra={"answer_id": request.request_id, "engine_replica": ticket.replica_id},
         )
         if ticket.replica_id is not None:
             excluded |= {ticket.replica_id}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cluster.admission.concurrency import ConcurrencyLimit
 from cluster.config.schema import AdmissionSettings, ModelSettings
 from cluster.engine.contract import EngineRequest
-from cluster.errors import DeadlineExceeded, EngineFailed, ModelNotFound, Overloaded, PermissionDenied
+from cluster.errors import DeadlineExceeded, EngineFailed, Overloaded, PermissionDenied
 from cluster.identity.principal import Principal
 from cluster.inference.accounting import Recorder, RequestMeter
 from cluster.inference.answer_stream import AnswerStream, shown
@@ -18,12 +18,17 @@ from cluster.inference.attempt import Opened, open_answer
 from cluster.inference.deadline import Deadline
 from cluster.inference.faults import error_of
 from cluster.inference.identifiers import answer_id
+from cluster.inference.keeping import Keeper, Remembered, ToKeep
+from cluster.inference.model_resolver import ModelResolver
 from cluster.inference.plan import Planner
+from cluster.inference.request_trace import RequestTrace, operation_name
 from cluster.inference.requests import GenerationRequest
 from cluster.inference.route_reasons import explain
 from cluster.inference.service import Call, Completion, ModelCard
 from cluster.relay.contract import Relay, ReplicaLost
-from cluster.telemetry import labels
+from cluster.telemetry import labels, logs
+from cluster.telemetry.tracing.span import UNTRACED, Kind, Tracer
+from cluster.tuned.lookup import TunedLookup
 
 _NO_REPLICA_RETRY_S = 5.0
 
@@ -36,6 +41,7 @@ class _Begun:
     deadline: Deadline
     meter: RequestMeter
     release: Callable[[], None]
+    to_keep: ToKeep | None
 
 
 class ClusterInference:
@@ -51,9 +57,16 @@ class ClusterInference:
         recorder: Recorder,
         admission: AdmissionSettings,
         has_replica: Callable[[str], bool],
+        keeper: Keeper | None = None,
+        tuned: TunedLookup | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
-        """``max_in_progress``: requests of all organizations. ``has_replica``: whether a model has a replica in reach now."""
-        self._models = models
+        """``max_in_progress``: requests of all organizations. ``has_replica``: whether a model has a replica in reach now.
+
+        ``keeper``: takes the answers that are to be stored; without one, none is. ``tuned``: without it there are no tuned models.
+        ``tracer``: for requests whose edge has none.
+        """
+        self._resolver = ModelResolver(models, tuned)
         self._relay = relay
         self._planner = planner
         self._limit = limit
@@ -62,12 +75,23 @@ class ClusterInference:
         self._recorder = recorder
         self._admission = admission
         self._has_replica = has_replica
+        self._keeper = keeper
+        self._tracer = tracer
 
     def models(self, principal: Principal) -> list[ModelCard]:
-        return [_card(model) for model in self._models.values() if _may_use(principal, model)]
+        return self._resolver.configured(principal)
 
     def model(self, principal: Principal, model_id: str) -> ModelCard:
-        return _card(self._visible(principal, model_id))
+        return self._resolver.configured_card(principal, model_id)
+
+    async def list_models(self, principal: Principal) -> list[ModelCard]:
+        return await self._resolver.cards(principal)
+
+    async def find_model(self, principal: Principal, model_id: str) -> ModelCard:
+        return await self._resolver.card(principal, model_id)
+
+    async def delete_model(self, principal: Principal, model_id: str) -> None:
+        await self._resolver.delete(principal, model_id)
 
     async def complete(self, principal: Principal, request: GenerationRequest, call: Call) -> Completion:
         begun = await self._begin(principal, request, call)
@@ -83,8 +107,9 @@ class ClusterInference:
     async def stream(self, principal: Principal, request: GenerationRequest, call: Call) -> AnswerStream:
         begun = await self._begin(principal, request, call)
         begun.meter.first_token()
+        remembered = Remembered(begun.opened, begun.to_keep) if begun.to_keep is not None else None
         return AnswerStream(
-            begun.opened,
+            begun.opened if remembered is None else remembered.opened(),
             request_id=begun.request_id,
             model=request.model,
             operation=request.operation,
@@ -93,6 +118,7 @@ class ClusterInference:
             deadline=begun.deadline,
             meter=begun.meter,
             release=begun.release,
+            remembered=remembered,
         )
 
     async def _whole(self, begun: _Begun) -> Completion:
@@ -112,8 +138,12 @@ class ClusterInference:
         if len(payloads) != 1 or frame.usage is None:
             raise EngineFailed("The engine gave no answer.")
         usage = shown(frame.usage)
-        await begun.meter.completed(frame.usage, usage, frame.timing)
         body = b'%b,"usage":%b}' % (payloads[0].rstrip()[:-1], usage.to_json())
+        kept = begun.to_keep.keep(body, usage) if begun.to_keep is not None else None
+        await begun.meter.completed(frame.usage, usage, frame.timing)
+        warning = await kept.outcome() if kept is not None else None
+        if warning is not None:
+            body = b'%b,"warnings":[%b]}' % (body[:-1], warning.to_json())
         return Completion(begun.request_id, body, usage, begun.route)
 
     async def _begin(self, principal: Principal, request: GenerationRequest, call: Call) -> _Begun:
@@ -122,20 +152,23 @@ class ClusterInference:
             raise PermissionDenied("An admin key cannot run inference. Use a project's API key.")
         request_id = answer_id(request.operation)
         # The name that a caller made up becomes neither a label nor a row.
-        known = request.model if request.model in self._models else labels.UNKNOWN
-        meter = RequestMeter(self._recorder, principal, known, call.edge, request_id)
+        label = self._resolver.label(principal, request.model) or labels.UNKNOWN
+        trace = self._trace(principal, request, call, request_id)
+        meter = RequestMeter(self._recorder, principal, label, call.edge, request_id, trace)
+        meter.asked_model = request.model if request.model == label else labels.UNKNOWN
         release: Callable[[], None] | None = None
         try:
-            model = self._visible(principal, request.model)
             timeout_s = self._admission.request_timeout_s
             if call.timeout_s is not None:
                 timeout_s = min(timeout_s, call.timeout_s)
             deadline, release = self._enter(principal.org_id, timeout_s)
+            target = await self._resolver.target(principal, request.model, probation=call.probation)
+            model, meter.asked_model = target.model, target.name
             if not self._has_replica(model.id):
                 raise Overloaded(
                     f"The model {model.id!r} has no running replica now. Please retry later.", retry_after_s=_NO_REPLICA_RETRY_S
                 )
-            plan = await self._planner.plan(principal, request)
+            plan = await self._planner.plan(principal, request, base_model=model.id if target.adapter is not None else None)
             engine_request = EngineRequest(
                 request_id=request_id,
                 operation=request.operation,
@@ -144,7 +177,9 @@ class ClusterInference:
                 cache_salt=plan.cache_salt,
                 org_tag=plan.org_tag,
                 deadline_unix_s=time.time() + timeout_s,
+                adapter=target.adapter,
             )
+            logs.log_prompt(engine_request.body)
             opened, ticket = await open_answer(self._relay, model.id, engine_request, plan.ticket, deadline, meter)
             if opened.first.fault is not None:
                 raise error_of(opened.first.fault)
@@ -154,7 +189,19 @@ class ClusterInference:
                 release()
             await meter.failed(error)
             raise
-        return _Begun(opened, request_id, explain(ticket, reasons=call.explain), deadline, meter, release)
+        to_keep = None
+        if request.to_store is not None and self._keeper is not None:
+            to_keep = ToKeep(self._keeper, request.to_store, principal, request_id, call.trace_id, target.name)
+        return _Begun(opened, request_id, explain(ticket, reasons=call.explain), deadline, meter, release, to_keep)
+
+    def _trace(self, principal: Principal, request: GenerationRequest, call: Call, answer_id: str) -> RequestTrace | None:
+        if call.span is None:
+            span = self._tracer.begin(operation_name(request.operation), Kind.INTERNAL)
+        else:
+            span = call.span.child(operation_name(request.operation)) if call.span.recorded else call.span
+        if not span.recorded:
+            return None
+        return RequestTrace(span, principal, edge=call.edge, answer_id=answer_id, origin=call.trace_id, operation=request.operation)
 
     def _enter(self, org_id: str, timeout_s: float) -> tuple[Deadline, Callable[[], None]]:
         """Take a place on this gateway and in the organization's limit, and set the clock.
@@ -173,19 +220,3 @@ class ClusterInference:
             deadline.close()
 
         return deadline, leave
-
-    def _visible(self, principal: Principal, model_id: str) -> ModelSettings:
-        model = self._models.get(model_id)
-        if model is None or not _may_use(principal, model):
-            # One answer for both, so that a private model's name can't be probed for.
-            raise ModelNotFound(f"The model {model_id[:128]!r} does not exist or you do not have access to it.", param="model")
-        return model
-
-
-def _may_use(principal: Principal, model: ModelSettings) -> bool:
-    return model.organization is None or model.organization == principal.org_id
-
-
-def _card(model: ModelSettings) -> ModelCard:
-    max_model_len = model.engine.get("max_model_len")
-    return ModelCard(model.id, model.created, model.owned_by, max_model_len if isinstance(max_model_len, int) else None)

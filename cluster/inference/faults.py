@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from cluster.engine.contract import Fault, FaultKind
-from cluster.errors import ContextLengthExceeded, DeadlineExceeded, EngineFailed, InvalidRequest, OssatureError, Overloaded
+from cluster.errors import (
+    ContextLengthExceeded,
+    DeadlineExceeded,
+    EngineFailed,
+    InvalidRequest,
+    ModelUnusable,
+    OssatureError,
+    Overloaded,
+    StoreUnavailable,
+)
 
 
 def error_of(fault: Fault) -> OssatureError:
@@ -17,6 +26,10 @@ def error_of(fault: Fault) -> OssatureError:
             return DeadlineExceeded("The request's deadline passed before it could be served.")
         case FaultKind.OVERLOADED:
             return Overloaded("The model is at capacity. Please retry later.")
+        case FaultKind.ADAPTER_UNUSABLE:
+            return ModelUnusable(fault.message, param=fault.param)
+        case FaultKind.ADAPTER_UNREACHABLE:
+            return StoreUnavailable(fault.message)
         case FaultKind.ENGINE_DEAD:
             return EngineFailed("The engine that served this request stopped. The answer could not be finished; please retry.")
         case FaultKind.INTERNAL:

@@ -14,7 +14,8 @@ from cluster.routing.ticket import RouteTicket
 class Plan:
     """``cache_salt`` and ``org_tag`` go to the engine. ``ticket`` makes a fresh routing ticket for each attempt,
 
-    in ``org``'s share of the routers' memory. ``streamed``: the answer comes piece by piece.
+    in ``org``'s share of the routers' memory. ``streamed``: the answer comes piece by piece. ``adapter``: tag of the adapter
+    that it needs, if any.
     """
 
     cache_salt: str
@@ -24,6 +25,7 @@ class Plan:
     prompt_bytes: int
     org: str = ""
     streamed: bool = True
+    adapter: bytes = b""
 
     def ticket(self, excluded: frozenset[str]) -> RouteTicket:
         return RouteTicket(
@@ -33,10 +35,14 @@ class Plan:
             excluded=excluded,
             streamed=self.streamed,
             org=self.org,
+            adapter=self.adapter,
         )
 
 
 class Planner(Protocol):
-    async def plan(self, principal: Principal, request: GenerationRequest) -> Plan:
-        """The salt and the anchor come from the principal's organization and the prompt, never from a caller's field."""
+    async def plan(self, principal: Principal, request: GenerationRequest, *, base_model: str | None = None) -> Plan:
+        """The salt and the anchor come from the principal's organization and the prompt, never from a caller's field.
+
+        ``base_model``: whose replicas answer with the tuned model that the request names; ``None``: it names one of the cluster's.
+        """
         ...

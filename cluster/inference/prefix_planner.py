@@ -9,6 +9,7 @@ from cluster.identity.principal import Principal
 from cluster.inference.plan import Plan
 from cluster.inference.requests import GenerationRequest
 from cluster.prompt_cache.salt import SaltDeriver
+from cluster.routing.adapters import adapter_tag
 from cluster.routing.planner import RoutePlanner
 
 
@@ -28,13 +29,15 @@ class PrefixPlanner:
         """Blocks of a model's prompts that are remembered for choosing anchors."""
         return self._routes.remembered_blocks(model)
 
-    async def plan(self, principal: Principal, request: GenerationRequest) -> Plan:
+    async def plan(self, principal: Principal, request: GenerationRequest, *, base_model: str | None = None) -> Plan:
+        # A tuned model's keys and values are its own: its name is in the salt, and its chain meets no other model's.
         org_id, model = principal.org_id, request.model
+        served, adapter = (model, None) if base_model is None else (base_model, model)
         retention = request.prompt_cache_retention or self._default_retention
         canonical = request.canonical_prompt()
         salt = self._salts.salt(org_id, model, retention, self._salts.anchor_of(org_id, canonical), request.client_cache_salt)
         root_key = self._salts.routing_key(org_id, retention, request.client_cache_salt, request.prompt_cache_key)
-        ticket = await self._routes.plan(root_key, org_id, model, None, canonical, self._replica_count(model))
+        ticket = await self._routes.plan(root_key, org_id, served, adapter, canonical, self._replica_count(served))
         return Plan(
             cache_salt=salt,
             org_tag=self._salts.org_tag(org_id),
@@ -43,4 +46,5 @@ class PrefixPlanner:
             prompt_bytes=ticket.prompt_bytes,
             org=org_id,
             streamed=request.stream,
+            adapter=b"" if adapter is None else adapter_tag(adapter),
         )

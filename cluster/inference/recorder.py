@@ -70,10 +70,17 @@ class ClusterRecorder:
             "request %s: %s on %s by %s (%s), %.3f s",
             record.request_id,
             record.code,
-            record.model,
+            record.asked_model,
             record.principal.org_id,
             record.ticket.replica_id if record.ticket is not None else "no replica",
             record.duration_s,
+            extra={
+                "answer_id": record.request_id,
+                # Of a request that a job makes nothing else in the line would say it.
+                "org_id": record.principal.org_id,
+                "engine_replica": record.ticket.replica_id if record.ticket is not None else None,
+                "edge": record.edge,
+            },
         )
         began = time.perf_counter()
         try:
@@ -92,7 +99,7 @@ def _entry(record: RequestRecord, shown_cached_tokens: int) -> LedgerEntry:
         org_id=record.principal.org_id,
         project_id=record.principal.project_id,
         key_id=record.principal.key_id,
-        model=record.model,
+        model=record.asked_model,
         edge=record.edge,
         prompt_tokens=exact.prompt_tokens if exact else 0,
         completion_tokens=exact.completion_tokens if exact else 0,

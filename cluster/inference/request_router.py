@@ -58,6 +58,7 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         block_bytes: int = DEFAULT_BLOCK_BYTES,
         recompute_weight: float = DEFAULT_RECOMPUTE_WEIGHT,
         index: str = SOFT_INDEX,
+        adapter_load_ms: float = 0.0,
     ) -> None:
         """Called by Serve with ``request_router_kwargs``, before the first replica is known.
 
@@ -65,7 +66,9 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         """
         # Through its module, as the view of replicas below.
         residency = residency_view.PROCESS_TABLE if index != SOFT_INDEX else None
-        options = PolicyOptions(load_factor, index_entries, block_bytes, recompute_weight, residency=residency)
+        options = PolicyOptions(
+            load_factor, index_entries, block_bytes, recompute_weight, residency=residency, adapter_load_ms=adapter_load_ms
+        )
         self._policy = policy_by_name(policy, options)
         self._fleet = Fleet(slow_start_s)
         self._running: dict[str, RunningReplica] = {}
@@ -102,7 +105,7 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
         if report.number > self._heard.get(replica_id, -1):
             self._heard[replica_id] = report.number
             self._fleet.reported(replica_id, report.ongoing, now_s)
-            told = ReplicaReport(report.pending_tokens, report.given_tokens, report.marks)
+            told = ReplicaReport(report.pending_tokens, report.given_tokens, report.marks, report.adapters, report.adapter_load_ms)
             self._policy.reported(replica_id, told, now_s)
 
     def _forget(self, replica_id: str) -> None:

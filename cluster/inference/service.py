@@ -10,6 +10,7 @@ from cluster.identity.principal import Principal
 from cluster.inference.requests import GenerationRequest
 from cluster.inference.usage import Usage
 from cluster.relay.contract import Outlet
+from cluster.telemetry.tracing.span import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +67,40 @@ class CompletionStream(Protocol):
 class Call:
     """How a request came in: ``edge`` (``http``, ``grpc``), its trace id, and how long it may take, in seconds.
 
-    ``explain``: an admin asked for the reasons of the routing decision, which name replicas.
+    ``explain``: an admin asked for the reasons of the routing decision, which name replicas. ``probation``: a tuned model may be
+    asked that its organization can't see yet; no edge sets it, only what examines such a model. ``span``: of the request at its
+    edge; ``None`` where nobody has decided yet whether it is traced.
     """
 
     edge: str
     trace_id: str
     timeout_s: float | None = None
     explain: bool = False
+    probation: bool = False
+    span: Span | None = None
 
 
 class Inference(Protocol):
     """What edges call. All methods raise :class:`~cluster.errors.OssatureError` only."""
 
     def models(self, principal: Principal) -> list[ModelCard]:
-        """The models that this caller may use."""
+        """Those of the cluster's models that this caller may use."""
         ...
 
     def model(self, principal: Principal, model_id: str) -> ModelCard:
         """One of them. Raises ``ModelNotFound`` for unknown ones and for those of another organization alike."""
+        ...
+
+    async def list_models(self, principal: Principal) -> list[ModelCard]:
+        """All that this caller may use, tuned ones included. Raises ``StoreUnavailable``."""
+        ...
+
+    async def find_model(self, principal: Principal, model_id: str) -> ModelCard:
+        """One of them. Raises as :meth:`model`, and ``StoreUnavailable``."""
+        ...
+
+    async def delete_model(self, principal: Principal, model_id: str) -> None:
+        """Delete a tuned model of the caller's. Raises as :meth:`find_model`, and ``PermissionDenied`` for the cluster's own."""
         ...
 
     async def complete(self, principal: Principal, request: GenerationRequest, call: Call) -> Completion:

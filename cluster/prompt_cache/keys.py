@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
+from contextlib import suppress
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MIN_SECRET_BYTES = 32
 
@@ -15,6 +20,14 @@ def derive_key(secret: bytes, purpose: str) -> bytes:
     if len(secret) < MIN_SECRET_BYTES:
         raise ValueError(f"the cluster secret must have at least {MIN_SECRET_BYTES} bytes")
     return hmac.digest(secret, b"ossature/" + purpose.encode() + b"\x01", "sha256")
+
+
+def opened(ciphers: Sequence[AESGCM], nonce: bytes, sealed: bytes, bound_to: bytes) -> bytes:
+    """What one of the ciphers, each of another generation of a key, has sealed. Raises ``InvalidTag``: none of them has."""
+    for cipher in ciphers[:-1]:
+        with suppress(InvalidTag):
+            return cipher.decrypt(nonce, sealed, bound_to)
+    return ciphers[-1].decrypt(nonce, sealed, bound_to)
 
 
 def encode_fields(*fields: str | bytes | int | None) -> bytes:

@@ -29,7 +29,9 @@ class EngineStream(Protocol):
 
         Raises :class:`ReplicaLost` or :class:`NoCapacity`. For a consumer that does not read, ``relay.max_buffered_bytes`` may wait
         on the way (over a handle, what Ray Serve and HTTP/2 hold on top of that); what its engine goes on to generate waits
-        there, merged, and is bounded by the answer's length and the request's deadline.
+        there, merged, and is bounded by the answer's length and the request's deadline. Raises
+        :class:`~cluster.errors.ClientTooSlow` when ``relay.max_waiting_bytes`` were waiting for all consumers together and this
+        one had to make room.
         """
         ...
 

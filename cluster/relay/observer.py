@@ -28,6 +28,10 @@ class ChannelObserver(Protocol):
         """What has passed since the last call: bytes of both directions, received messages and the frames in them."""
         ...
 
+    def waiting(self, *, size_bytes: int, given_up: int) -> None:
+        """What waits now for clients that don't read, and how many answers were given up for room since the last call."""
+        ...
+
     def residency(self, *, replicas: int, hashes: int, gaps: int) -> None:
         """Replicas whose prefix caches are known, chain hashes that were told of, and gaps in the news since the last call."""
         ...
@@ -49,6 +53,9 @@ class SilentChannelObserver:
         return
 
     def channel_traffic(self, *, received_bytes: int, sent_bytes: int, messages: int, frames: int) -> None:
+        return
+
+    def waiting(self, *, size_bytes: int, given_up: int) -> None:
         return
 
     def residency(self, *, replicas: int, hashes: int, gaps: int) -> None:

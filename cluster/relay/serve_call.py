@@ -53,5 +53,5 @@ def translated(error: BaseException, request_id: str) -> ReplicaLost | NoCapacit
     if isinstance(error, RayActorError | RayServeException):
         return ReplicaLost(f"{type(error).__name__}: {error}")
     # Serve raises here whatever the replica's code raised, with its own type: a defect there, or a transport error.
-    logger.error("request %s failed in its engine replica", request_id, exc_info=error)
+    logger.error("request %s failed in its engine replica", request_id, exc_info=error, extra={"answer_id": request_id})
     return ReplicaLost(f"the engine replica failed ({type(error).__name__})")

@@ -48,7 +48,7 @@ class SteppedStream:
         """``router``: for calls over channels; without one the handle carries the call."""
         large = len(request.body) > INLINE_BODY_BYTES
         self._server = server
-        self._awaited = awaited = server.expect(window_bytes, request.body if large else b"")
+        self._awaited = awaited = server.expect(window_bytes, request.body if large else b"", request.org_tag)
         body_bytes = len(request.body) if large else 0
         carried = msgspec.structs.replace(request, body=b"") if large else request
 
@@ -113,7 +113,9 @@ class SteppedRelay:
         self._calls_over_channels = settings.calls == "channel"
         self._first_port = settings.first_port
         self._window_bytes = settings.max_buffered_bytes
-        self._server = ChannelServer(key, settings.max_request_bytes, settings.peer_timeout_s, observer, residency, loads)
+        self._server = ChannelServer(
+            key, settings.max_request_bytes, settings.peer_timeout_s, observer, residency, loads, settings.max_waiting_bytes
+        )
 
     async def start(self, host: str) -> None:
         """Listen for replicas on ``host``, an address of this node that all engine nodes reach. Raises ``OSError``."""

@@ -5,7 +5,8 @@ Every estimate starts from a stated prior and moves by a fixed part per observat
 
 from __future__ import annotations
 
-from math import exp
+from collections import deque
+from math import exp, inf
 
 PRIOR_PREFILL_MS_PER_TOKEN = 0.035
 """Published for gpt-oss-120b on one H200. It matters for the first few dozen answers only."""
@@ -23,6 +24,12 @@ PRIOR_CACHE_LIFETIME_S = 600.0
 
 MIN_REQUEST_MS = 0.1
 """So that equal waits go by load: about what one more sequence adds to an engine step."""
+
+_LAST = 5
+"""Observations of a quantile that are looked at together."""
+
+_SMALLEST = 1e-6
+"""What moves in proportion to itself must not become 0."""
 
 _STEP = 0.02
 """Part by which an observation moves an estimate: the last fifty or so make it up."""
@@ -45,16 +52,26 @@ class Mean:
 
 
 class LowQuantile:
-    """The value that about ``share`` of observations lie below, moved in proportion to itself. Positive."""
+    """The value that about ``share`` of observations lie below, moved in proportion to itself. Positive.
 
-    __slots__ = ("_share", "value")
+    ``far``: where the last few observations are all off by more than this factor, to the same side, it is theirs at once. Engines
+    differ by a factor of a hundred, which would take hundreds of steps.
+    """
 
-    def __init__(self, prior: float, share: float) -> None:
+    __slots__ = ("_far", "_last", "_share", "value")
+
+    def __init__(self, prior: float, share: float, far: float = inf) -> None:
         self.value = prior
         self._share = share
+        self._far = far
+        self._last: deque[float] = deque(maxlen=_LAST)
 
     def observe(self, value: float) -> None:
         """One observation. The steps balance where ``share`` of all lie below."""
+        self._last.append(value)
+        if len(self._last) == _LAST and (min(self._last) > self._far * self.value or self._far * max(self._last) < self.value):
+            self.value = max(sorted(self._last)[int(self._share * _LAST)], _SMALLEST)
+            return
         above = value > self.value
         self.value *= exp(2 * _STEP * (self._share if above else self._share - 1.0))
 
@@ -104,7 +121,7 @@ class Calibration:
 
     def __init__(self) -> None:
         # A low quantile, since prompts that share engine steps with others take longer than their own tokens cost.
-        self._prefill = LowQuantile(PRIOR_PREFILL_MS_PER_TOKEN, share=0.3)
+        self._prefill = LowQuantile(PRIOR_PREFILL_MS_PER_TOKEN, share=0.3, far=4.0)
         self._bytes_per_token = Mean(PRIOR_BYTES_PER_TOKEN)
         # The median: now and then something that this gateway doesn't know of is before a request after all.
         self._step_wait_ms = LowQuantile(1.0, share=0.5)

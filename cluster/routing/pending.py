@@ -20,6 +20,8 @@ PENDING_TOKENS = "pending_tokens"
 GIVEN_TOKENS = "given_tokens"
 MARKS = "marks"
 NUMBER = "number"
+ADAPTERS = "adapters"
+ADAPTER_LOAD_MS = "adapter_load_ms"
 
 MARKS_LIFETIME_S = 2.0
 """Told more than once through Ray Serve, because a broadcast may be superseded by the next one before a gateway has seen it."""
@@ -35,6 +37,7 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
 
     ``ongoing``: requests that it has, running and waiting. ``pending_tokens``: prompt tokens that it still has to compute, by the
     estimates of the gateways that sent them; ``given_tokens``: all that it was ever given. ``marks`` of prompts that came lately.
+    ``adapters`` and ``adapter_load_ms``: see :class:`~cluster.routing.policy.ReplicaReport`.
     """
 
     number: int
@@ -42,13 +45,23 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     pending_tokens: float
     given_tokens: int = 0
     marks: tuple[bytes, ...] = ()
+    adapters: tuple[bytes, ...] = ()
+    adapter_load_ms: float = 0.0
 
     @classmethod
     def of_stats(cls, stats: Mapping[str, Any]) -> LoadReport | None:
         """What Ray Serve carried; ``None`` for what :meth:`PendingPrompts.stats` did not make."""
         if NUMBER not in stats:
             return None
-        return cls(stats[NUMBER], stats[ONGOING], stats[PENDING_TOKENS], stats[GIVEN_TOKENS], stats[MARKS])
+        return cls(
+            stats[NUMBER],
+            stats[ONGOING],
+            stats[PENDING_TOKENS],
+            stats[GIVEN_TOKENS],
+            stats[MARKS],
+            stats.get(ADAPTERS, ()),
+            stats.get(ADAPTER_LOAD_MS, 0.0),
+        )
 
 
 class PendingPrompts:
@@ -68,6 +81,8 @@ class PendingPrompts:
         self._new_marks: deque[bytes] = deque(maxlen=MAX_MARKS)
         self._head_since_s = 0.0
         self._tokens_per_s = 0.0
+        self._adapters: tuple[bytes, ...] = ()
+        self._adapter_load_ms = 0.0
 
     def arrived(self, request_id: str, ticket: ArrivedTicket | None, now_s: float) -> None:
         """A request has come, with the ticket of the gateway that sent it."""
@@ -99,6 +114,12 @@ class PendingPrompts:
             self._ongoing.discard(request_id)
             self._changed()
 
+    def adapters_changed(self, tags: tuple[bytes, ...], load_ms: float) -> None:
+        """Adapters that are loaded or about to be, and what a load takes, in milliseconds (0: not known)."""
+        if (tags, load_ms) != (self._adapters, self._adapter_load_ms):
+            self._adapters, self._adapter_load_ms = tags, load_ms
+            self._changed()
+
     def pending_tokens(self, now_s: float) -> float:
         """Tokens still to be computed; of the prompt at the head, what is left at the rate of the last ones."""
         if not self._tokens:
@@ -111,7 +132,11 @@ class PendingPrompts:
         """The state as plain values, with the marks of the last two seconds: Ray Serve carries it to all gateways."""
         while self._marks and self._marks[0][0] < now_s - MARKS_LIFETIME_S:
             self._marks.popleft()
+        adapters = (
+            {ADAPTERS: self._adapters, ADAPTER_LOAD_MS: self._adapter_load_ms} if self._adapter_load_ms or self._adapters else {}
+        )
         return {
+            **adapters,
             NUMBER: self._number,
             ONGOING: len(self._ongoing),
             PENDING_TOKENS: self.pending_tokens(now_s),
@@ -123,7 +148,15 @@ class PendingPrompts:
         """The state, with the marks since the last call."""
         marks = tuple(self._new_marks)
         self._new_marks.clear()
-        return LoadReport(self._number, len(self._ongoing), self.pending_tokens(now_s), self._given_tokens, marks)
+        return LoadReport(
+            self._number,
+            len(self._ongoing),
+            self.pending_tokens(now_s),
+            self._given_tokens,
+            marks,
+            self._adapters,
+            self._adapter_load_ms,
+        )
 
     def _changed(self) -> None:
         self._number += 1

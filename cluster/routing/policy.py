@@ -7,7 +7,7 @@ What a policy needs to know of a request travels in its ticket; what it remember
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import MappingProxyType
@@ -42,12 +42,15 @@ class ReplicaReport:
 
     ``pending_tokens``: prompt tokens that it still has to compute, by the estimates of the gateways that sent them;
     ``given_tokens``: all that it was ever given. ``marks``: ``RouteTicket.marks`` of the prompts that it has been given lately,
-    whoever sent them.
+    whoever sent them. ``adapters``: tags of those that it has loaded or is loading; ``adapter_load_ms``: what a load took there
+    lately, in milliseconds, 0 while it is not known.
     """
 
     pending_tokens: float
     given_tokens: int
     marks: Sequence[bytes]
+    adapters: Collection[bytes] = ()
+    adapter_load_ms: float = 0.0
 
 
 class Policy(ABC):

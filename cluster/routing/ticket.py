@@ -67,7 +67,7 @@ class RouteTicket:
     the decision was built on (``None`` for policies that estimate nothing), and ``feedback``, whom to tell how it went on.
     ``uncached_tokens`` is how many the replica is expected to compute, behind ``known_blocks`` of the chain. ``notes`` is a
     policy's own, from its decision until the request is routed. ``tell_chain``: the replica gets the whole chain, to tell what it
-    has cached of it.
+    has cached of it. ``adapter``: tag of the adapter that the request needs (``routing.adapters``), ``b""`` for none.
     """
 
     anchor: bytes = b""
@@ -87,6 +87,7 @@ class RouteTicket:
     uncached_tokens: int = 0
     known_blocks: int = 0
     tell_chain: bool = False
+    adapter: bytes = b""
     ended: bool = False
 
     def routed_to(self, replica_id: str) -> None:

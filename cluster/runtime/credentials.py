@@ -10,22 +10,24 @@ from cluster.config.schema import ClusterConfig
 from cluster.errors import Conflict, StoreUnavailable
 from cluster.identity import bootstrap
 from cluster.identity.secrets import new_secret
-from cluster.runtime.preparation import StartError
+from cluster.runtime.preparation import CREDENTIALS_FILE, StartError
 from cluster.store.database import Database
 from cluster.store.schema import upgrade
-
-_FILE = "credentials.json"
 
 
 async def provide(config: ClusterConfig) -> tuple[str | None, str]:
     """Bring the database up to date and return (development API key or None, admin key), the same ones at every start.
 
+    The admin key is the one that the configuration gives, else one of our own.
+
     Raises ``StartError`` when the database can't be used or one of the keys was revoked.
     """
     assert config.database.url is not None, "a prepared configuration names its database"
     url = config.database.url.get_secret_value()
-    path = config.data_dir / _FILE
-    api_key, admin_key = _remembered(path)
+    path = config.data_dir / CREDENTIALS_FILE
+    api_key, own_admin_key = _remembered(path)
+    given = config.identity.admin_key
+    admin_key = own_admin_key if given is None else given.get_secret_value()
     organization = config.identity.development_organization
     try:
         await upgrade(url)
@@ -39,6 +41,8 @@ async def provide(config: ClusterConfig) -> tuple[str | None, str]:
     except (StoreUnavailable, ValueError) as error:
         raise StartError(f"database: {error}") from error
     except Conflict as error:
+        if given is not None:
+            raise StartError(f"identity.admin_key or {path}: {error.message}") from error
         raise StartError(f"{path}: {error.message} Remove the file to have new keys made.") from error
     return (api_key if organization is not None else None), admin_key
 

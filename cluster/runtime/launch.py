@@ -128,12 +128,7 @@ def _bring_up(
     start_ray(config, run_id)
     take_signals()
     report("supervisor", "")
-    keeper = (
-        ray.remote(supervisor.Supervisor)
-        .options(name=supervisor.NAME, num_cpus=0, max_restarts=-1, max_task_retries=3)
-        .remote(config.metrics, str(app.metrics_directory(config)), config.logging)
-    )
-    keeper.watch_nodes.remote()
+    keeper = supervisor.start(config.metrics, str(app.metrics_directory(config)), config.logging)
     try:
         ray.get(keeper.ready.remote(), timeout=_SUPERVISOR_START_S)
     except ray.exceptions.GetTimeoutError:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import socket
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
-from cluster.config.schema import ClusterConfig, ModelSettings
+from cluster.config.schema import ClusterConfig, ModelSettings, TunedModelsSettings
+from cluster.runtime.cluster_secret import FILE, SecretError, SecretFile
 
-_SECRET_FILE = "cluster-secret"  # noqa: S105 - the name of a file
-_SECRET_BYTES = 32
+CREDENTIALS_FILE = "credentials.json"
+SECRET_FILES = (FILE, CREDENTIALS_FILE)
+"""What a start makes in the data folder when the configuration gives none: the cluster secret and the first keys."""
 
 
 class StartError(Exception):
@@ -24,17 +24,25 @@ def prepare(config: ClusterConfig) -> ClusterConfig:
     """Fill in what depends on this machine. Raises :class:`StartError`."""
     data_dir = config.data_dir.resolve()
     make_data_dir(data_dir)
-    database = config.database
-    if database.url is None:
-        database = database.model_copy(update={"url": SecretStr(f"sqlite+aiosqlite:///{data_dir / 'ossature.db'}")})
+    secret, accepted = _secrets(config, data_dir)
+    database = config.database.model_copy(update={"url": SecretStr(database_url(config))})
     return config.model_copy(
         update={
             "data_dir": data_dir,
-            "secret": config.secret or SecretStr(_own_secret(data_dir / _SECRET_FILE)),
+            "secret": secret,
+            "accepted_secret": accepted,
             "database": database,
+            "tuned_models": _absolute(config.tuned_models),
             "models": [_located(model) for model in config.models],
         }
     )
+
+
+def database_url(config: ClusterConfig) -> str:
+    """The configured database, else the embedded one: a file in the data folder."""
+    if config.database.url is not None:
+        return config.database.url.get_secret_value()
+    return f"sqlite+aiosqlite:///{config.data_dir.resolve() / 'ossature.db'}"
 
 
 def make_data_dir(path: Path) -> None:
@@ -48,26 +56,36 @@ def make_data_dir(path: Path) -> None:
 
 def check_ports(config: ClusterConfig) -> None:
     """Raises :class:`StartError` naming the setting whose port is taken."""
+    for setting, (host, port) in edge_ports(config).items():
+        if (problem := port_problem(setting, host, port)) is not None:
+            raise StartError(problem)
+
+
+def edge_ports(config: ClusterConfig) -> dict[str, tuple[str, int]]:
+    """Where the cluster will listen for others, by the setting of the port."""
     wanted = {"http.port": (config.http.host, config.http.port), "metrics.port": (config.metrics.host, config.metrics.port)}
     if config.grpc.enabled:
         wanted["grpc.port"] = (config.http.host, config.grpc.port)
-    for setting, (host, port) in wanted.items():
+    return wanted
+
+
+def port_problem(setting: str, host: str, port: int) -> str | None:
+    """Why this process can't listen there, and what to do; ``None`` when it can."""
+    try:
+        family, address = _bindable(host, port)
+    except socket.gaierror as error:
+        return f"{setting.partition('.')[0]}.host: {host} is no address of this machine ({error.strerror})."
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            family, address = _bindable(host, port)
-        except socket.gaierror as error:
-            raise StartError(
-                f"{setting.partition('.')[0]}.host: {host} is no address of this machine ({error.strerror})."
-            ) from None
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(address)
-            except OSError as error:
-                variable = "OSSATURE_" + setting.upper().replace(".", "__")
-                raise StartError(
-                    f"{setting}: cannot listen on {host}:{port} ({error.strerror}). "
-                    f"Set another port, for example {variable}={port + 1}."
-                ) from None
+            probe.bind(address)
+        except OSError as error:
+            variable = "OSSATURE_" + setting.upper().replace(".", "__")
+            return (
+                f"{setting}: cannot listen on {host}:{port} ({error.strerror}). "
+                f"Set another port, for example {variable}={port + 1}."
+            )
+    return None
 
 
 def _bindable(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
@@ -77,19 +95,27 @@ def _bindable(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
     return family, address
 
 
-def _own_secret(path: Path) -> str:
-    """The secret made at the first start. Losing it only turns every cached prefix cold."""
+def _secrets(config: ClusterConfig, data_dir: Path) -> tuple[SecretStr, SecretStr | None]:
+    """Those of the configuration, else our own, made at the first start. Losing them only turns every cached prefix cold."""
+    if config.secret is not None:
+        return config.secret, config.accepted_secret
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        secret = path.read_text().strip()
-        if len(secret) < _SECRET_BYTES:
-            raise StartError(f"{path} holds no usable cluster secret; remove it to have a new one made.") from None
-        return secret
-    secret = secrets.token_hex(_SECRET_BYTES)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret + "\n")
-    return secret
+        own = SecretFile(data_dir).ensured()
+    except SecretError as error:
+        raise StartError(f"{error.message}. {error.next_step or ''}".strip()) from error
+    accepted = config.accepted_secret or (SecretStr(own.accepted.secret) if own.accepted is not None else None)
+    return SecretStr(own.current.secret), accepted
+
+
+def _absolute(tuned: TunedModelsSettings) -> TunedModelsSettings:
+    """Gateways and engine replicas may run in other folders, on other machines."""
+    url, cache = tuned.storage_url, tuned.cache_dir
+    return tuned.model_copy(
+        update={
+            "storage_url": url if url is None or "://" in url else str(Path(url).expanduser().resolve()),
+            "cache_dir": None if cache is None else cache.expanduser().resolve(),
+        }
+    )
 
 
 def _located(model: ModelSettings) -> ModelSettings:

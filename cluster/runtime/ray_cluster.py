@@ -10,6 +10,8 @@ from cluster.runtime.preparation import StartError
 from cluster.runtime.serve_environment import is_confined
 
 NAMESPACE = "ossature"
+#: Ray's own resource of the head node; a share of it places a task or an actor there.
+ON_HEAD = {"node:__internal_head__": 0.001}
 _ATTEMPTS = 3
 _SLOW_START = "timed out during startup"
 

@@ -51,6 +51,8 @@ def ray_environment(config: ClusterConfig) -> dict[str, str]:
         # Serve's own metrics, ten times a second by default, are read every few seconds at most.
         "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Its official builds report to Microsoft by default; some engines load it as well as speech does.
+        "ORT_DISABLE_TELEMETRY": "1",
         "RAY_DEDUP_LOGS": "0",
     }
     if config.relay.implementation == "handle":

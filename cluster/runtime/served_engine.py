@@ -10,7 +10,8 @@ from typing import Any
 import ray
 from ray import serve
 
-from cluster.config.schema import LoggingSettings, ModelSettings, RelaySettings, RoutingSettings
+from cluster import heap
+from cluster.config.schema import LoggingSettings, ModelSettings, RelaySettings, RoutingSettings, TracingSettings
 from cluster.engine.deployment import EngineReplica
 from cluster.engine.isolation_watch import IsolationWatch
 from cluster.engine.residency import Residency
@@ -22,9 +23,12 @@ from cluster.relay.channel.replies import Replies
 from cluster.relay.channel.residency_pump import ResidencyPump
 from cluster.runtime import supervisor
 from cluster.runtime.serve_gate import ServeGate
+from cluster.store.objects.opening import open_storage
 from cluster.telemetry import logs
 from cluster.telemetry.metrics import EngineMetrics
 from cluster.telemetry.residency_metrics import ResidencyMetrics
+from cluster.telemetry.tracing.opening import open_tracer
+from cluster.tuned.places import TunedPlaces
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +80,18 @@ class _Observer:
     def stream_begun(self, model: str, front_end: str) -> None:
         self._metrics.stream_begun(model, front_end)
 
+    def adapter_loaded(self, model: str, seconds: float) -> None:
+        self._metrics.adapter_loaded(model, seconds)
+
+    def adapter_failed(self, model: str) -> None:
+        self._metrics.adapter_failed(model)
+
+    def adapters_held(self, model: str, count: int) -> None:
+        self._metrics.adapters_held(model, count)
+
+    def adapter_files(self, model: str, size_bytes: int) -> None:
+        self._metrics.adapter_files(model, size_bytes)
+
 
 class ServedEngine(EngineReplica):
     """One replica of an ``engine:<model>`` deployment."""
@@ -88,11 +104,15 @@ class ServedEngine(EngineReplica):
         longest_retention_s: float,
         channel_key: ChannelKey | None,
         routing: RoutingSettings,
+        tuned: TunedPlaces | None = None,
+        tracing: TracingSettings | None = None,
     ) -> None:
-        logs.configure(logging_settings, "engine")
+        """``tuned``: where the files of tuned models are; ``None`` where the model takes none. ``tracing``: ``None`` for off."""
         context = serve.get_replica_context()
         replica_id = context.replica_id.unique_id
+        logs.configure(logging_settings, f"engine:{model.id}", replica=replica_id)
         board = _Board(replica_id, model.id)
+        self._spans = await open_tracer(tracing, f"engine:{model.id}", replica_id)
         dialer = replies = residency = None
         self._pump: ResidencyPump | None = None
         self._load_pump: LoadPump | None = None
@@ -114,6 +134,9 @@ class ServedEngine(EngineReplica):
             watch=IsolationWatch(longest_retention_s + _EPOCH_MARGIN_S),
             replies=replies,
             residency=residency,
+            adapter_storage=open_storage(tuned.storage_url, tuned.default_folder) if tuned is not None else None,
+            adapter_folder=tuned.cache_folder if tuned is not None else None,
+            tracer=self._spans,
         )
         if dialer is not None:
             self._load_pump = LoadPump(self.load, dialer, routing.load_period_s)
@@ -125,6 +148,7 @@ class ServedEngine(EngineReplica):
             raise
         if self._pump is not None:
             self._pump.start()
+        heap.settle()
         board.done()
         logger.info("replica %s on node %s is ready", replica_id, ray.get_runtime_context().get_node_id())
 
@@ -134,6 +158,7 @@ class ServedEngine(EngineReplica):
         if self._pump is not None:
             await self._pump.stop()
         await super().stop()
+        await self._spans.close()
 
     async def __del__(self) -> None:
         await self.stop()

@@ -112,6 +112,23 @@ class Supervisor:
             )
 
 
+def start(metrics: MetricsSettings, directory: str, logging_settings: LoggingSettings, *, detached: bool = False) -> Any:
+    """Start the supervisor of a cluster that has none and return its handle.
+
+    ``detached``: it outlives the process that starts it, and runs on the head, which lives as long as the cluster does.
+    """
+    lifetime: dict[str, Any] = {}
+    if detached:
+        lifetime = {"lifetime": "detached", "namespace": ray_cluster.NAMESPACE, "resources": ray_cluster.ON_HEAD}
+    keeper = (
+        ray.remote(Supervisor)
+        .options(name=NAME, num_cpus=0, max_restarts=-1, max_task_retries=3, **lifetime)
+        .remote(metrics, directory, logging_settings)
+    )
+    keeper.watch_nodes.remote()
+    return keeper
+
+
 def find() -> Any:
     """The running supervisor's handle. Raises ``ValueError`` where there is none."""
     return ray.get_actor(NAME, namespace=ray_cluster.NAMESPACE)

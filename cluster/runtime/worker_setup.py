@@ -9,6 +9,9 @@ option as text, which gRPC ignores, and two clusters on one host would share a p
 
 In either case, too, HAProxy is kept from splicing requests: while it does (HAProxy 2.8), it may not look at the client's side
 until the answer comes, so that a client which has gone away would keep its generation running to the end.
+HAProxy answers 503, which clients try again, and not 404 as long as it knows of no gateway: one that has just been started. The
+application has every path, so that nothing else is without a backend. And a HAProxy that dies is started again at once
+(``haproxy_restart``).
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ _LOOPBACK = "127.0.0.1:"
 _ANY_ADDRESS = ("[::]:", "0.0.0.0:", "*:")
 _SPLICE_REQUEST = "    option splice-request\n"
 _SHARED_PORTS = "grpc.so_reuseport"
+_NO_BACKEND = 'http-request return status 404 content-type text/plain lf-string "Path '
+_RETRY_LATER = 'http-request return status 503 hdr Retry-After 1 content-type text/plain lf-string "No gateway is known yet. Path '
+_HAPROXY_EVERYWHERE = ((_SPLICE_REQUEST, ""), (_NO_BACKEND, _RETRY_LATER))
 _HAPROXY_ANY = (("bind *:", "bind 127.0.0.1:"), ("bind :", "bind 127.0.0.1:"))
 
 
@@ -28,7 +34,8 @@ def plain() -> None:
     """For clusters that serve other hosts."""
     _make_metrics_directory()
     _refuse_shared_grpc_ports()
-    _change_haproxy([(_SPLICE_REQUEST, "")])
+    _change_haproxy(_HAPROXY_EVERYWHERE)
+    _restart_dead_haproxy()
 
 
 def confined() -> None:
@@ -36,7 +43,8 @@ def confined() -> None:
     _make_metrics_directory()
     _refuse_shared_grpc_ports()
     _confine_grpc_servers()
-    _change_haproxy([(_SPLICE_REQUEST, ""), *_HAPROXY_ANY])
+    _change_haproxy([*_HAPROXY_EVERYWHERE, *_HAPROXY_ANY])
+    _restart_dead_haproxy()
 
 
 def _make_metrics_directory() -> None:
@@ -85,3 +93,11 @@ def _change_haproxy(replacements: Sequence[tuple[str, str]]) -> None:
                 for old, new in replacements:
                     value = value.replace(old, new)
                 setattr(module, name, value)
+
+
+def _restart_dead_haproxy() -> None:
+    from ray.serve._private.haproxy import HAProxyApi
+
+    from cluster.runtime.haproxy_restart import restart_dead_haproxy
+
+    restart_dead_haproxy(HAProxyApi)

@@ -45,7 +45,8 @@ class Transcript:
     """What was recognized. ``text`` is empty when nothing was.
 
     ``language``: ISO 639-1, None where it was neither told nor detected. ``words`` is empty for recognizers without timings.
-    ``confidence`` in [0, 1], None where the recognizer has none. ``audio_ms``: how much audio it was made of.
+    ``confidence`` in [0, 1], None where the recognizer has none. ``audio_ms``: how much audio it was made of. ``work_s``: how
+    long the recognizer worked on it, waits left out, in seconds; None where it doesn't know.
     """
 
     text: str
@@ -53,6 +54,7 @@ class Transcript:
     audio_ms: int
     words: tuple[Word, ...] = ()
     confidence: float | None = None
+    work_s: float | None = field(default=None, compare=False)
 
 
 class Recognition(Protocol):
@@ -168,10 +170,10 @@ class Synthesizer(Protocol):
 class VoiceActivityDetector(Protocol):
     """Says of each frame how likely it holds speech. One object a session, with the session's past in it; no locks."""
 
-    def probability(self, frame: NDArray[np.float32]) -> float:
-        """The probability of speech, in [0, 1], in the next :data:`VAD_FRAME_SAMPLES` samples at :data:`LISTENING_RATE_HZ`.
+    def probabilities(self, frames: NDArray[np.float32]) -> list[float]:
+        """The probability of speech, in [0, 1], in each of the next frames at :data:`LISTENING_RATE_HZ`.
 
-        ``frame``: shape (512,), values in [-1, 1].
+        ``frames``: shape (count, :data:`VAD_FRAME_SAMPLES`), values in [-1, 1], in their order; ``count`` may be 0.
         """
         ...
 

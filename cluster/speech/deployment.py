@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from cluster.config.schema import SpeechSettings
 from cluster.errors import OssatureError
 from cluster.speech import stack, wire
-from cluster.speech.contract import Recognition, VoiceInfo
-from cluster.speech.errors import SpeechFailed
+from cluster.speech.audio.pcm import samples_of
+from cluster.speech.contract import SAMPLE_RATE_HZ, Recognition
+from cluster.speech.errors import SpeechFailed, SpeechUnavailable
 from cluster.speech.serve_ticket import SpeechTicket
 from cluster.speech.stack import HostedRecognizer, HostedSynthesizer
 
@@ -34,6 +37,22 @@ class _Utterance:
     touched: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class SpeechObserver(Protocol):
+    """Told of what was done. Seconds of work have no waits for a worker's place in them where the recognizer knows better."""
+
+    def recognized(self, audio_s: float, work_s: float) -> None: ...
+
+    def spoken(self, audio_s: float, work_s: float) -> None: ...
+
+
+class Unobserved:
+    """Counts nothing."""
+
+    def recognized(self, audio_s: float, work_s: float) -> None: ...
+
+    def spoken(self, audio_s: float, work_s: float) -> None: ...
+
+
 class SpeechReplica:
     """Hosts the recognizer and the synthesizer of the settings, unless others are given."""
 
@@ -43,11 +62,14 @@ class SpeechReplica:
         *,
         recognizer: HostedRecognizer | None = None,
         synthesizer: HostedSynthesizer | None = None,
+        observer: SpeechObserver | None = None,
     ) -> None:
         self._settings = settings
+        self._observer = observer or Unobserved()
         self._recognizer = recognizer or stack.recognizer(settings)
         self._candidates = [synthesizer] if synthesizer is not None else stack.synthesizers(settings)
         self._synthesizer: HostedSynthesizer | None = None
+        self._started = False
         self._utterances: dict[str, _Utterance] = {}
 
     async def start(self) -> None:
@@ -58,10 +80,21 @@ class SpeechReplica:
         """
         try:
             await self._recognizer.start()
-            self._synthesizer = await stack.started_synthesizer(self._candidates)
+            self._synthesizer = await self._voice()
         except BaseException:
             await self.stop()
             raise
+        self._started = True
+
+    async def _voice(self) -> HostedSynthesizer | None:
+        try:
+            return await stack.started_synthesizer(self._candidates)
+        except SpeechUnavailable as unavailable:
+            if self._settings.synthesizer != "auto":
+                raise
+            # Asked for whatever there is, and there is nothing: one that only listens is better than a cluster that doesn't start.
+            logger.warning("no synthesizer: answers will be in writing. %s", unavailable.message)
+            return None
 
     async def stop(self) -> None:
         """Drop all utterances and end all processes. Idempotent."""
@@ -74,23 +107,31 @@ class SpeechReplica:
 
     async def check_health(self) -> None:
         """Called by Serve. Raises when the replica is to be replaced."""
+        if not self._started:
+            raise SpeechUnavailable("this replica has not started")
         await self._recognizer.check_health()
-        await self._speaker().check_health()
+        if self._synthesizer is not None:
+            await self._synthesizer.check_health()
 
-    async def voices(self) -> list[VoiceInfo]:
-        return list(self._speaker().voices)
-
-    async def languages(self) -> list[str]:
-        """Those that are understood; empty: whatever the model does."""
-        return list(self._recognizer.languages)
+    async def abilities(self, ticket: SpeechTicket | None = None) -> bytes:
+        """:class:`~cluster.speech.wire.Abilities`. No voices: this replica can't speak."""
+        del ticket
+        voices = self._synthesizer.voices if self._synthesizer is not None else ()
+        return wire.encoded(wire.abilities(voices, self._recognizer.languages))
 
     async def speak(self, text: str, voice: str, speed: float, ticket: SpeechTicket | None = None) -> AsyncGenerator[bytes, None]:
         """:class:`~cluster.speech.wire.Spoken` chunks, or a fault. Closing the generator stops the work."""
         del ticket
+        began, sent_s, samples = time.perf_counter(), 0.0, 0
         try:
             async with aclosing(self._speaker().speak(text, voice=voice, speed=speed)) as chunks:
                 async for chunk in chunks:
+                    samples += samples_of(chunk.pcm)
+                    sending = time.perf_counter()
                     yield wire.encoded(wire.spoken(chunk))
+                    sent_s += time.perf_counter() - sending
+            if samples:
+                self._observer.spoken(samples / SAMPLE_RATE_HZ, time.perf_counter() - began - sent_s)
         except OssatureError as error:
             yield wire.encoded(wire.fault_of(error))
 
@@ -148,7 +189,10 @@ class SpeechReplica:
         try:
             with self._at_work(utterance_id) as utterance:
                 try:
-                    return wire.encoded(wire.recognized(await utterance.recognition.finish()))
+                    transcript = await utterance.recognition.finish()
+                    if transcript.work_s is not None and transcript.audio_ms:
+                        self._observer.recognized(transcript.audio_ms / 1000, transcript.work_s)
+                    return wire.encoded(wire.recognized(transcript))
                 finally:
                     utterance.over = True
         except OssatureError as error:
@@ -188,5 +232,5 @@ class SpeechReplica:
 
     def _speaker(self) -> HostedSynthesizer:
         if self._synthesizer is None:
-            raise SpeechFailed("this replica has not started")
+            raise SpeechUnavailable("this cluster has no synthesizer")
         return self._synthesizer

@@ -39,20 +39,35 @@ class SpeechCalls(Protocol):
     async def call(self, method: str, *arguments: Any, ticket: SpeechTicket) -> bytes: ...
 
 
+class Catalogue:
+    """What the replicas can do: nothing until :meth:`learn` has asked one. They are all alike, and don't change while they live."""
+
+    def __init__(self) -> None:
+        self.voices: tuple[VoiceInfo, ...] = ()
+        self.languages: tuple[str, ...] = ()
+        self.known = False
+
+    async def learn(self, calls: SpeechCalls) -> None:
+        """Raises what ``calls`` does."""
+        reply = wire.decoded(await calls.call("abilities", ticket=SpeechTicket()))
+        if not isinstance(reply, wire.Abilities):
+            raise SpeechFailed("the speech replica did not say what it can do")
+        self.voices, self.languages, self.known = wire.voices_of(reply), tuple(reply.languages), True
+
+
 class RemoteSynthesizer:
-    def __init__(self, calls: SpeechCalls, voices: Sequence[VoiceInfo], *, max_chars: int) -> None:
-        """``voices``: the replica's, which don't change while it lives. ``max_chars``: as configured there."""
+    def __init__(self, calls: SpeechCalls, catalogue: Catalogue, *, max_chars: int) -> None:
+        """``max_chars``: as configured for the replicas."""
         self._calls = calls
-        self._voices = tuple(voices)
-        self._names = frozenset(voice.id for voice in voices)
+        self._catalogue = catalogue
         self._max_chars = max_chars
 
     @property
     def voices(self) -> Sequence[VoiceInfo]:
-        return self._voices
+        return self._catalogue.voices
 
     async def speak(self, text: str, *, voice: str, speed: float = 1.0) -> AsyncGenerator[SpokenChunk, None]:
-        check_order(text, voice, speed, self._names, self._max_chars)
+        check_order(text, voice, speed, {known.id for known in self.voices}, self._max_chars)
         async with aclosing(self._calls.stream("speak", text, voice, speed, ticket=SpeechTicket())) as items:
             async for item in items:
                 reply = wire.decoded(item)
@@ -61,20 +76,20 @@ class RemoteSynthesizer:
 
 
 class RemoteRecognizer:
-    def __init__(self, calls: SpeechCalls, languages: Sequence[str], *, max_audio_s: float) -> None:
-        """``languages``: the replica's. ``max_audio_s``: longest utterance, as configured there."""
+    def __init__(self, calls: SpeechCalls, catalogue: Catalogue, *, max_audio_s: float) -> None:
+        """``max_audio_s``: longest utterance, as configured for the replicas."""
         self._calls = calls
-        self._languages = tuple(languages)
+        self._catalogue = catalogue
         self._max_audio_s = max_audio_s
 
     @property
     def languages(self) -> Sequence[str]:
-        return self._languages
+        return self._catalogue.languages
 
     def open(
         self, *, rate_hz: int = SAMPLE_RATE_HZ, language: str | None = None, prompt: str | None = None, live: bool = True
     ) -> RemoteRecognition:
-        check_language(language, self._languages)
+        check_language(language, self.languages)
         check_rate(rate_hz)
         order = (rate_hz, language, prompt, live)
         return RemoteRecognition(self._calls, order, int(self._max_audio_s * rate_hz), int(_PIECE_S * rate_hz))

@@ -49,7 +49,7 @@ class ServeSpeechCalls:
     """Implements :class:`~cluster.speech.remote.SpeechCalls`."""
 
     _STREAMED = ("speak", "listen")
-    _CALLED = ("feed", "settle", "finish")
+    _CALLED = ("abilities", "feed", "settle", "finish")
 
     def __init__(self, handle: DeploymentHandle) -> None:
         # With the methods named already: naming one makes a new handle each time.

@@ -10,7 +10,9 @@ from cluster.speech.contract import Recognizer, Synthesizer
 from cluster.speech.errors import SpeechUnavailable
 from cluster.speech.espeak.synthesizer import EspeakSynthesizer
 from cluster.speech.flite.synthesizer import FliteSynthesizer
+from cluster.speech.kokoro.synthesizer import KokoroSynthesizer
 from cluster.speech.sphinx.recognizer import SphinxRecognizer
+from cluster.speech.vllm.recognizer import VllmRecognizer, engine_settings
 from cluster.speech.whisper.recognizer import WhisperRecognizer
 
 logger = logging.getLogger("ossature.speech")
@@ -54,12 +56,28 @@ def recognizer(settings: SpeechSettings) -> HostedRecognizer:
             wait_s=wait_s,
             max_audio_s=max_audio_s,
         )
+    if settings.recognizer == "vllm":
+        assert settings.recognizer_model is not None
+        engine = engine_settings(settings.recognizer_model, settings.recognizer_engine, workers=workers, num_gpus=settings.num_gpus)
+        return VllmRecognizer(engine, workers=workers, wait_s=wait_s, max_audio_s=max_audio_s)
     return SphinxRecognizer(workers=workers, wait_s=wait_s, max_audio_s=max_audio_s)
 
 
 def synthesizers(settings: SpeechSettings) -> list[HostedSynthesizer]:
     """In the order to try them in: the first that starts is the one."""
     workers, wait_s, max_chars = settings.synthesizer_workers, settings.worker_wait_s, settings.max_text_chars
+    if settings.synthesizer == "kokoro":
+        assert settings.synthesizer_model is not None
+        kokoro = KokoroSynthesizer(
+            settings.synthesizer_model,
+            file=settings.synthesizer_file,
+            device=settings.synthesizer_device,
+            workers=workers,
+            threads=settings.synthesizer_threads,
+            wait_s=wait_s,
+            max_chars=max_chars,
+        )
+        return [kokoro]
     flite = FliteSynthesizer(workers=workers, wait_s=wait_s, max_chars=max_chars)
     espeak = EspeakSynthesizer(workers=workers, wait_s=wait_s, max_chars=max_chars)
     by_name: dict[str, list[HostedSynthesizer]] = {"auto": [flite, espeak], "flite": [flite], "espeak": [espeak]}

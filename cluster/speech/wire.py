@@ -5,12 +5,13 @@ What is wrong with a call travels as a :class:`Fault` and is raised on the other
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
 
 from cluster.errors import InvalidRequest, OssatureError, Overloaded
-from cluster.speech.contract import SpokenChunk, TextMark, Transcript, Word
+from cluster.speech.contract import SpokenChunk, TextMark, Transcript, VoiceInfo, Word
 from cluster.speech.errors import AudioTooLong, SpeechFailed, SpeechUnavailable, TextTooLong, UnsupportedAudio, VoiceNotFound
 
 _ERRORS: tuple[type[OssatureError], ...] = (
@@ -54,13 +55,21 @@ class Recognized(msgspec.Struct, frozen=True, tag=True):
     audio_ms: int
     words: list[tuple[str, int, int, float | None]]
     confidence: float | None
+    work_s: float | None
 
 
 class Taken(msgspec.Struct, frozen=True, tag=True):
     """Audio was taken."""
 
 
-Reply: TypeAlias = Fault | Spoken | Opened | Recognized | Taken
+class Abilities(msgspec.Struct, frozen=True, tag=True):
+    """What a replica can do. ``voices``: id, description, language."""
+
+    voices: list[tuple[str, str, str]]
+    languages: list[str]
+
+
+Reply: TypeAlias = Fault | Spoken | Opened | Recognized | Taken | Abilities
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
@@ -70,7 +79,7 @@ def encoded(reply: Reply) -> bytes:
     return _encoder.encode(reply)
 
 
-def decoded(data: bytes) -> Spoken | Opened | Recognized | Taken:
+def decoded(data: bytes) -> Spoken | Opened | Recognized | Taken | Abilities:
     """The reply.
 
     Raises:
@@ -103,9 +112,17 @@ def chunk_of(reply: Spoken) -> SpokenChunk:
 
 def recognized(transcript: Transcript) -> Recognized:
     words = [(word.text, word.start_ms, word.end_ms, word.probability) for word in transcript.words]
-    return Recognized(transcript.text, transcript.language, transcript.audio_ms, words, transcript.confidence)
+    return Recognized(transcript.text, transcript.language, transcript.audio_ms, words, transcript.confidence, transcript.work_s)
 
 
 def transcript_of(reply: Recognized) -> Transcript:
     words = tuple(Word(text, start_ms, end_ms, probability) for text, start_ms, end_ms, probability in reply.words)
-    return Transcript(reply.text, reply.language, reply.audio_ms, words, reply.confidence)
+    return Transcript(reply.text, reply.language, reply.audio_ms, words, reply.confidence, reply.work_s)
+
+
+def abilities(voices: Sequence[VoiceInfo], languages: Sequence[str]) -> Abilities:
+    return Abilities([(voice.id, voice.description, voice.language) for voice in voices], list(languages))
+
+
+def voices_of(reply: Abilities) -> tuple[VoiceInfo, ...]:
+    return tuple(VoiceInfo(name, description, language) for name, description, language in reply.voices)

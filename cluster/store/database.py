@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Insert, Select, event, make_url
+from sqlalchemy import URL, Connection, Select, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from cluster.config.schema import DatabaseSettings
 from cluster.store.errors import store_errors
-from cluster.store.frequent import BulkInsert, EngineInsert, EngineQuery, ScalarQuery, SqliteInsert, SqliteQuery, SqliteThread
+from cluster.store.frequent import (
+    BulkInsert,
+    EngineInsert,
+    EngineQuery,
+    PreparedInsert,
+    ScalarQuery,
+    SqliteInsert,
+    SqliteQuery,
+    SqliteThread,
+)
+from cluster.store.tables import Base
 
 ASYNC_DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -69,11 +80,17 @@ class Database:
                 async with self._write() as session, session.begin():
                     yield session
 
-    def bulk_insert(self, insert: Insert, columns: Sequence[str]) -> BulkInsert:
-        """``insert`` prepared for many rows of these columns at a time, each time in a transaction of its own."""
+    def bulk_insert(self, tables: Iterable[type[Base]]) -> BulkInsert:
+        """Many rows of these tables at a time, each time in a transaction of its own. Rows that exist already stay as they are."""
+        inserts = {table.__tablename__: self._insert_missing(table) for table in tables}
         if self.dialect != "sqlite":
-            return EngineInsert(self._engine, insert)
-        return SqliteInsert(SqliteThread(self._connect_sqlite), insert, columns, self._writer_turn)
+            return EngineInsert(self._engine, inserts)
+        return SqliteInsert(SqliteThread(self._connect_sqlite), inserts, self._writer_turn)
+
+    def _insert_missing(self, table: type[Base]) -> PreparedInsert:
+        insert = postgresql.insert(table) if self.dialect == "postgresql" else sqlite.insert(table)
+        core = table.__table__
+        return PreparedInsert(insert.on_conflict_do_nothing(index_elements=list(core.primary_key)), [c.name for c in core.columns])
 
     def scalar_query(self, select: Select[Any]) -> ScalarQuery:
         """``select`` prepared: it must give exactly one value, and is asked again and again."""

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Insert, Select
@@ -26,11 +27,23 @@ _Result = TypeVar("_Result")
 _DIALECT = sqlite.dialect(paramstyle="named")
 
 
-class BulkInsert(Protocol):
-    """One statement, prepared. Belongs to one event loop."""
+TableRows = Sequence[tuple[str, Rows]]
+"""Rows by the name of their table, in the order in which they are to be written."""
 
-    async def write(self, rows: Rows) -> None:
-        """Return when all rows are on disk; none is when it raises. Raises :class:`StoreUnavailable`."""
+
+@dataclass(frozen=True, slots=True)
+class PreparedInsert:
+    """``insert`` for rows of these ``columns``."""
+
+    insert: Insert
+    columns: Sequence[str]
+
+
+class BulkInsert(Protocol):
+    """One statement a table, prepared. Belongs to one event loop."""
+
+    async def write(self, rows: TableRows) -> None:
+        """Return when all rows are on disk, in one transaction; none is when it raises. Raises :class:`StoreUnavailable`."""
         ...
 
     async def close(self) -> None:
@@ -53,14 +66,15 @@ class ScalarQuery(Protocol):
 class EngineInsert:
     """Through SQLAlchemy's engine: for PostgreSQL, whose driver is asynchronous by itself."""
 
-    def __init__(self, engine: AsyncEngine, insert: Insert) -> None:
+    def __init__(self, engine: AsyncEngine, inserts: Mapping[str, PreparedInsert]) -> None:
         self._engine = engine
-        self._insert = insert
+        self._inserts = {table: prepared.insert for table, prepared in inserts.items()}
 
-    async def write(self, rows: Rows) -> None:
+    async def write(self, rows: TableRows) -> None:
         with store_errors():
             async with self._engine.begin() as connection:
-                await connection.execute(self._insert, rows)
+                for table, of_table in rows:
+                    await connection.execute(self._inserts[table], of_table)
 
     async def close(self) -> None:
         """The engine keeps the connections."""
@@ -123,16 +137,20 @@ class SqliteInsert:
     """Under SQLite. ``writer_turn`` is held while a transaction is open."""
 
     def __init__(
-        self, thread: SqliteThread, insert: Insert, columns: Sequence[str], writer_turn: AbstractAsyncContextManager[Any]
+        self, thread: SqliteThread, inserts: Mapping[str, PreparedInsert], writer_turn: AbstractAsyncContextManager[Any]
     ) -> None:
         self._thread = thread
-        self._statement = str(insert.compile(dialect=_DIALECT, column_keys=list(columns)))
+        self._statements = {
+            table: str(prepared.insert.compile(dialect=_DIALECT, column_keys=list(prepared.columns)))
+            for table, prepared in inserts.items()
+        }
         self._writer_turn = writer_turn
 
-    async def write(self, rows: Rows) -> None:
+    async def write(self, rows: TableRows) -> None:
         def commit(connection: sqlite3.Connection) -> None:
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(self._statement, rows)
+            for table, of_table in rows:
+                connection.executemany(self._statements[table], of_table)
             connection.execute("COMMIT")
 
         async with self._writer_turn:

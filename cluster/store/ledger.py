@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
-from collections import deque
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Protocol
 
-from sqlalchemy import Insert, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, select
 
-from cluster.errors import PermissionDenied, StoreUnavailable
+from cluster.errors import PermissionDenied
 from cluster.store.database import Database
+from cluster.store.frequent import TableRows
+from cluster.store.group_commit import GroupCommit, Write
 from cluster.store.tables import LABEL_LENGTH, UsageRow
 
-logger = logging.getLogger(__name__)
-
 MAX_QUEUED = 10_000
-MAX_BATCH = 500
-"""Rows in one commit: enough to share the disk's flush, few enough that the first does not wait for the last."""
 
 
 class Outcome(StrEnum):
@@ -55,7 +51,7 @@ class LedgerEntry:
     duration_s: float
 
     def __post_init__(self) -> None:
-        for name, value in self.to_row().items():
+        for name, value in zip(_COLUMNS, _values(self), strict=True):
             if isinstance(value, str):
                 valid = 0 < len(value) <= LABEL_LENGTH and value.isascii() and value.isprintable()
             elif isinstance(value, int):
@@ -67,10 +63,14 @@ class LedgerEntry:
 
     def to_row(self) -> dict[str, object]:
         """Values by column."""
-        return {name: getattr(self, name) for name in _COLUMNS}
+        return dict(zip(_COLUMNS, _values(self), strict=True))
+
+    def table_rows(self) -> TableRows:
+        return [(UsageRow.__tablename__, [self.to_row()])]
 
 
 _COLUMNS = tuple(field.name for field in fields(LedgerEntry))
+_values = attrgetter(*_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,6 @@ class UsageTotals:
     completion_tokens: int
     cached_tokens: int
     shown_cached_tokens: int
-
-
-_Waiting = tuple[LedgerEntry, asyncio.Future[None]]
 
 
 class Caller(Protocol):
@@ -96,20 +93,16 @@ class Caller(Protocol):
 
 
 class UsageLedger:
-    """Writes entries in groups: whatever has queued up while one commit was on its way goes into the next. No timer."""
+    """Writes entries in groups: see :class:`~cluster.store.group_commit.GroupCommit`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, commits: GroupCommit | None = None) -> None:
+        """``commits``: where to write, shared with what is to be in the same transactions; unset: one of the ledger's own."""
         self._database = database
-        self._rows = database.bulk_insert(_insert(database.dialect), _COLUMNS)
-        self._waiting: deque[_Waiting] = deque()
+        self._commits = commits if commits is not None else GroupCommit(database, [UsageRow])
         self._room = asyncio.Semaphore(MAX_QUEUED)
-        self._wake = asyncio.Event()
-        self._open = False
-        self._writer: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._open = True
-        self._writer = asyncio.create_task(self._write_groups(), name="usage-ledger")
+        self._commits.start()
 
     async def record(self, entry: LedgerEntry) -> None:
         """Return when the entry is on disk. Recording a request again changes nothing, so that a failed call may be repeated.
@@ -118,20 +111,11 @@ class UsageLedger:
         the entry with the writer, which writes it all the same. When the queue is full, callers wait for room.
         """
         async with self._room:
-            if not self._open:
-                raise StoreUnavailable("The usage ledger is closed.")
-            written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((entry, written))
-            self._wake.set()
-            await written
+            await self._commits.submit(Write("usage", entry.table_rows))
 
     async def close(self) -> None:
         """Take no more entries, write those that wait, end. Idempotent."""
-        self._open = False
-        self._wake.set()
-        if self._writer is not None:
-            await self._writer
-        await self._rows.close()
+        await self._commits.close()
 
     async def totals(
         self, principal: Caller, since: float, until: float, *, org_id: str | None = None, model: str | None = None
@@ -154,34 +138,3 @@ class UsageLedger:
         async with self._database.session() as session:
             row = (await session.execute(query)).one()
         return UsageTotals(*(int(value) for value in row))
-
-    async def _write_groups(self) -> None:
-        while self._open or self._waiting:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                await self._write([self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))])
-
-    async def _write(self, group: list[_Waiting]) -> None:
-        error: StoreUnavailable | None = None
-        try:
-            await self._rows.write([entry.to_row() for entry, _ in group])
-        except StoreUnavailable as failure:
-            error = failure
-        except Exception as failure:
-            # A defect of ours; it must reach those who wait, and the next group must have its chance.
-            logger.exception("the usage ledger could not write")
-            error = StoreUnavailable("The usage of this request could not be recorded.")
-            error.__cause__ = failure
-        for _, written in group:
-            if written.done():
-                continue  # its caller was cancelled
-            if error is None:
-                written.set_result(None)
-            else:
-                written.set_exception(error)
-
-
-def _insert(dialect: str) -> Insert:
-    insert = postgresql.insert(UsageRow) if dialect == "postgresql" else sqlite.insert(UsageRow)
-    return insert.on_conflict_do_nothing(index_elements=[UsageRow.request_id])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
@@ -44,7 +46,7 @@ class NodeCollector(Collector):
         with self._lock, locked(self._directory):
             reading = self._read()
         found = [*families(reading)]
-        found += _own_families(reading, time.perf_counter() - began)
+        found += _own_families(reading, shutil.disk_usage(self._directory), time.perf_counter() - began)
         yield from sorted(found, key=lambda family: family.name)
 
     def _read(self) -> Reading:
@@ -96,12 +98,24 @@ class NodeCollector(Collector):
                 _log.error("damaged metrics file, using what is readable of it: %s", text)
 
 
-def _own_families(reading: Reading, collect_s: float) -> Iterator[Metric]:
-    """What the exporter says of itself. ``collect_s``: seconds."""
+class _Disk(Protocol):
+    """As ``shutil.disk_usage`` tells it, in bytes."""
+
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def free(self) -> int: ...
+
+
+def _own_families(reading: Reading, disk: _Disk, collect_s: float) -> Iterator[Metric]:
+    """What the exporter says of itself and its node. ``disk``: the data folder's file system; ``collect_s``: seconds."""
     measured: tuple[tuple[Definition, dict[str, str], float], ...] = (
         (catalog.EXPORTER_PROCESSES, {}, reading.processes),
         (catalog.EXPORTER_FOLDED, {}, reading.folded_processes),
         (catalog.EXPORTER_COLLECT, {}, collect_s),
+        (catalog.DATA_FOLDER_FREE, {}, disk.free),
+        (catalog.DATA_FOLDER_SIZE, {}, disk.total),
         (catalog.BUILD_INFO, build.versions(), 1),
     )
     for metric, labels, value in measured:

@@ -10,6 +10,7 @@ from cluster.telemetry.definition import Kind, Metric, Source
 
 # Seconds. A cached prefix of a small model answers in milliseconds, a long cold prefill in minutes.
 TTFT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+ADAPTER_LOAD_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 TPOT_BUCKETS = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 DURATION_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0)
 QUEUE_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -20,6 +21,8 @@ RANK_BUCKETS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 32.0)
 SESSION_BUCKETS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 2400.0, 3600.0)
 # People notice an answer that comes later than 0.3 s, and give up on one that comes after some seconds.
 VOICE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0)
+# From a small eval to a fine-tuning of a day.
+JOB_BUCKETS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 86400.0)
 LEDGER_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 REQUESTS = Metric(
@@ -206,6 +209,45 @@ ENGINE_STREAMS = Metric(
     labels=("model", "front_end"),
     example="sum by (model, front_end) (rate(ossature_engine_streams_total[5m]))",
 )
+ADAPTER_LOAD = Metric(
+    "ossature_adapter_load_seconds",
+    Kind.HISTOGRAM,
+    Source.ENGINE,
+    "What an engine took to load an adapter of a tuned model from its replica's disk, by the base model.",
+    labels=("model",),
+    unit="seconds",
+    buckets=ADAPTER_LOAD_BUCKETS,
+    at_start=False,
+    example="histogram_quantile(0.95, sum by (le, model) (rate(ossature_adapter_load_seconds_bucket[5m])))",
+)
+ADAPTER_FAILURES = Metric(
+    "ossature_adapter_failures_total",
+    Kind.COUNTER,
+    Source.ENGINE,
+    "Requests that could not be answered for want of their adapter (missing or damaged files, or one that does not fit), by the "
+    "base model.",
+    labels=("model",),
+    example="increase(ossature_adapter_failures_total[1h]) > 0",
+)
+ADAPTERS_HELD = Metric(
+    "ossature_adapters_held",
+    Kind.GAUGE,
+    Source.ENGINE,
+    "Adapters that the node's engines hold in memory, by the base model.",
+    labels=("model",),
+    at_start=False,
+    example="sum by (model) (ossature_adapters_held)",
+)
+ADAPTER_BYTES = Metric(
+    "ossature_adapter_cache_bytes",
+    Kind.GAUGE,
+    Source.ENGINE,
+    "Adapter files that the node's replicas keep on its disk, by the base model.",
+    labels=("model",),
+    unit="bytes",
+    at_start=False,
+    example="sum by (model) (ossature_adapter_cache_bytes)",
+)
 DISCONNECTS = Metric(
     "ossature_client_disconnects_total",
     Kind.COUNTER,
@@ -299,6 +341,22 @@ RELAY_FRAMES = Metric(
     "Pieces of single answers in those messages. Divided by the messages: how many streams share one.",
     example="sum(rate(ossature_relay_frames_total[5m])) / sum(rate(ossature_relay_messages_total[5m]))",
 )
+RELAY_WAITING_BYTES = Metric(
+    "ossature_relay_waiting_bytes",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Answers that wait in the node's gateways for clients that read slowly (relay `stepped`), added up over the gateways; each "
+    "holds at most `relay.max_waiting_bytes`.",
+    unit="bytes",
+    example="sum(ossature_relay_waiting_bytes)",
+)
+RELAY_GIVEN_UP = Metric(
+    "ossature_relay_given_up_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Answers that gateways gave up because `relay.max_waiting_bytes` were waiting.",
+    example="increase(ossature_relay_given_up_total[10m]) > 0",
+)
 KV_EVENTS = Metric(
     "ossature_kv_events_total",
     Kind.COUNTER,
@@ -389,6 +447,24 @@ EXPORTER_COLLECT = Metric(
     combine="livemax",
     example="max(ossature_exporter_collect_duration_seconds)",
 )
+DATA_FOLDER_FREE = Metric(
+    "ossature_data_folder_free_bytes",
+    Kind.GAUGE,
+    Source.EXPORTER,
+    "What a process without privileges may still write to the file system of the node's data folder: database, files, metrics.",
+    unit="bytes",
+    combine="livemax",
+    example="ossature_data_folder_free_bytes / ossature_data_folder_size_bytes < 0.1",
+)
+DATA_FOLDER_SIZE = Metric(
+    "ossature_data_folder_size_bytes",
+    Kind.GAUGE,
+    Source.EXPORTER,
+    "Size of the file system of the node's data folder.",
+    unit="bytes",
+    combine="livemax",
+    example="ossature_data_folder_free_bytes / ossature_data_folder_size_bytes < 0.1",
+)
 REALTIME_SESSIONS = Metric(
     "ossature_realtime_sessions",
     Kind.GAUGE,
@@ -435,6 +511,120 @@ REALTIME_LATE_FRAMES = Metric(
     "Frames of users' audio that were done with more than 40 ms after the gateway had read them: a gateway with too much to do.",
     example="rate(ossature_realtime_late_frames_total[5m])",
 )
+SPEECH_REAL_TIME_FACTOR = Metric(
+    "ossature_speech_real_time_factor",
+    Kind.HISTOGRAM,
+    Source.SPEECH,
+    "Seconds of work for each second of audio, of each utterance that was recognized or spoken. Above 1, recognition falls behind "
+    "whoever speaks, and a listener hears gaps.",
+    labels=("work",),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0),
+    example="histogram_quantile(0.9, sum by (le, work) (rate(ossature_speech_real_time_factor_bucket[5m])))",
+)
+SPEECH_AUDIO = Metric(
+    "ossature_speech_audio_seconds_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Seconds of audio in HTTP requests: `received` is what was recognized, `sent` what was spoken. Realtime sessions are not in "
+    "it. The requests themselves are in `ossature_requests_total`, under the models `speech-to-text` and `text-to-speech`.",
+    labels=("surface", "direction"),
+    unit="seconds",
+    example="sum by (surface, direction) (rate(ossature_speech_audio_seconds_total[5m]))",
+)
+SPEECH_FIRST_AUDIO = Metric(
+    "ossature_speech_first_audio_seconds",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "From a request's arrival to the first audio that was made for it; in chats from the first words of the answer.",
+    labels=("surface",),
+    unit="seconds",
+    buckets=VOICE_BUCKETS,
+    example="histogram_quantile(0.95, sum by (le, surface) (rate(ossature_speech_first_audio_seconds_bucket[5m])))",
+)
+
+STORED_COMPLETIONS = Metric(
+    "ossature_stored_completions_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Answers that were to be stored (`store: true`), by what became of it. All but `stored` were told to their clients.",
+    labels=("outcome",),
+    example='sum by (outcome) (rate(ossature_stored_completions_total{outcome!="stored"}[5m])) > 0',
+)
+STORE_WAIT = Metric(
+    "ossature_stored_completion_wait_duration_seconds",
+    Kind.HISTOGRAM,
+    Source.GATEWAY,
+    "Time that the end of an answer waited for its copy to be on disk, beyond its row of the usage ledger.",
+    unit="seconds",
+    buckets=LEDGER_BUCKETS,
+    example="histogram_quantile(0.99, sum by (le) (rate(ossature_stored_completion_wait_duration_seconds_bucket[5m])))",
+)
+STORED_PURGED = Metric(
+    "ossature_stored_completions_purged_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Stored completions that were deleted because they were past their retention.",
+    example="rate(ossature_stored_completions_purged_total[1h])",
+)
+FILE_BYTES = Metric(
+    "ossature_file_bytes_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Bytes of files that clients uploaded (`received`, whole files only) and read (`sent`).",
+    labels=("direction",),
+    unit="bytes",
+    example="sum by (direction) (rate(ossature_file_bytes_total[5m]))",
+)
+FILES_SWEPT = Metric(
+    "ossature_files_swept_total",
+    Kind.COUNTER,
+    Source.GATEWAY,
+    "Files deleted because they had expired, and contents because no file belongs to them: remains of broken-off uploads and "
+    "deletions.",
+    labels=("reason",),
+    example="sum by (reason) (increase(ossature_files_swept_total[1d]))",
+)
+JOBS = Metric(
+    "ossature_jobs",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Jobs of the whole cluster that are not finished, as each gateway finds them in the database every 15 s.",
+    labels=("kind", "state"),
+    combine="livemax",
+    at_start=False,
+    example="max by (kind, state) (ossature_jobs)",
+)
+JOB_WAIT = Metric(
+    "ossature_job_waiting_seconds",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "How long a job of the whole cluster has waited for a worker, the longest: since it might have run, or since its worker was "
+    "last heard of. Beyond what the limits per organization explain, workers are missing.",
+    labels=("kind",),
+    unit="seconds",
+    combine="livemax",
+    at_start=False,
+    example="max by (kind) (ossature_job_waiting_seconds) > 3600",
+)
+JOB_RUNS = Metric(
+    "ossature_job_run_duration_seconds",
+    Kind.HISTOGRAM,
+    Source.JOBS,
+    "How long runs of jobs took, by how they ended. `retried`: in an unexpected error; `released`: given back, as its worker shut "
+    "down; `lost`: without word, as another worker had the job or the database was away.",
+    labels=("kind", "outcome"),
+    unit="seconds",
+    buckets=JOB_BUCKETS,
+    example='sum by (kind) (increase(ossature_job_run_duration_seconds_count{outcome=~"retried|failed"}[1h]))',
+)
+JOB_TAKEOVERS = Metric(
+    "ossature_job_leases_taken_over_total",
+    Kind.COUNTER,
+    Source.JOBS,
+    "Jobs that another worker went on with because theirs was lost.",
+    labels=("kind",),
+    example="sum by (kind) (increase(ossature_job_leases_taken_over_total[1h])) > 3",
+)
 
 ALL: tuple[Metric, ...] = (
     REQUESTS,
@@ -468,8 +658,14 @@ ALL: tuple[Metric, ...] = (
     RELAY_BYTES,
     RELAY_MESSAGES,
     RELAY_FRAMES,
+    RELAY_WAITING_BYTES,
+    RELAY_GIVEN_UP,
     KV_EVENTS,
     KV_FEED,
+    ADAPTER_LOAD,
+    ADAPTER_FAILURES,
+    ADAPTERS_HELD,
+    ADAPTER_BYTES,
     KV_RESIDENT_BLOCKS,
     KV_RESIDENT_HASHES,
     RESIDENCY_REPLICAS,
@@ -480,8 +676,22 @@ ALL: tuple[Metric, ...] = (
     REALTIME_EVENTS,
     REALTIME_LATENCY,
     REALTIME_LATE_FRAMES,
+    SPEECH_REAL_TIME_FACTOR,
+    SPEECH_AUDIO,
+    SPEECH_FIRST_AUDIO,
+    STORED_COMPLETIONS,
+    STORE_WAIT,
+    STORED_PURGED,
+    FILE_BYTES,
+    FILES_SWEPT,
+    JOBS,
+    JOB_WAIT,
+    JOB_RUNS,
+    JOB_TAKEOVERS,
     BUILD_INFO,
     EXPORTER_PROCESSES,
     EXPORTER_FOLDED,
     EXPORTER_COLLECT,
+    DATA_FOLDER_FREE,
+    DATA_FOLDER_SIZE,
 )

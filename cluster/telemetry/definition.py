@@ -18,6 +18,8 @@ class Source(StrEnum):
 
     GATEWAY = "gateway"
     ENGINE = "engine"
+    SPEECH = "speech"
+    JOBS = "jobs"
     EXPORTER = "exporter"
 
 

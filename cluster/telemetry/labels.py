@@ -14,7 +14,7 @@ OK = "ok"
 CANCELLED = "cancelled"
 INTERNAL_ERROR = "internal_error"
 
-EDGES = frozenset({"http", "grpc", "realtime"})
+EDGES = frozenset({"http", "grpc", "realtime", "jobs"})
 AFFINITIES = frozenset({"home", "known", "spilled", "none"})
 PREDICTIONS = frozenset({"predicted", "actual"})
 TOKEN_KINDS = ("prompt", "cached", "shown_cached", "completion")
@@ -28,8 +28,28 @@ AUTH_REASONS = frozenset({"missing", "malformed", "unknown", "wrong_organization
 COLD_START_PHASES = frozenset({"import", "processes", "load_weights", "kv_cache", "serving", "warm_up"})
 FRONT_ENDS = frozenset({"lean", "vllm"})
 SESSION_KINDS = frozenset({"realtime", "transcription"})
+SPEECH_WORK = frozenset({"recognition", "synthesis"})
 REALTIME_STAGES = frozenset({"recognition", "first_token", "first_clause", "first_audio", "total"})
 REALTIME_EVENTS = frozenset({"turn", "interruption", "turn_without_words", "early_answer_kept", "early_answer_dropped"})
+#: What speech requests are counted as, in place of a model: the names under which it is offered are a deployment's own.
+SPEECH_TO_TEXT = "speech-to-text"
+TEXT_TO_SPEECH = "text-to-speech"
+SPEECH_SERVICES = frozenset({SPEECH_TO_TEXT, TEXT_TO_SPEECH})
+SPEECH_SURFACES = frozenset({"speech", "transcription", "chat"})
+SPEAKING_SURFACES = frozenset({"speech", "chat"})
+#: Surface and direction of the audio that there is.
+SPEECH_WAYS = frozenset({("speech", "sent"), ("transcription", "received"), ("chat", "received"), ("chat", "sent")})
+
+STORED = "stored"
+STORE_QUOTA = "quota_exceeded"
+STORE_TOO_LARGE = "too_large"
+STORE_OVERLOADED = "overloaded"
+STORE_UNAVAILABLE = "unavailable"
+STORE_TIMEOUT = "timeout"
+STORE_OUTCOMES = frozenset({STORED, STORE_QUOTA, STORE_TOO_LARGE, STORE_OVERLOADED, STORE_UNAVAILABLE, STORE_TIMEOUT})
+SWEEP_REASONS = frozenset({"expired", "orphan"})
+JOB_STATES = ("queued", "running", "pausing", "paused", "cancelling")
+JOB_OUTCOMES = frozenset({"succeeded", "failed", "cancelled", "paused", "retried", "released", "lost"})
 
 ORGANIZATIONS_FILE = "organizations"
 
@@ -137,18 +157,23 @@ def _listed(*values: str) -> str:
 # What each label of our metrics may hold, for the documentation.
 MEANINGS: dict[str, str] = {
     "org": f"organization id; `{OTHER}` beyond `metrics.max_organizations` of them on the node",
-    "model": f"id of a configured model; `{UNKNOWN}` for anything else",
+    "model": f"id of a configured model; {_listed(*sorted(SPEECH_SERVICES))} for speech requests; `{UNKNOWN}` for anything else",
     "edge": _listed(*sorted(EDGES), OTHER),
     "code": f"{_listed(OK, CANCELLED, *sorted(error_codes()))}; `{OTHER}` for anything else",
     "kind": f"of tokens: {_listed(*TOKEN_KINDS)}; of cached tokens as routers see them: {_listed(*sorted(PREDICTIONS))}; "
-    f"of cache events: {_listed(*sorted(KV_EVENTS))}; of realtime sessions: {_listed(*sorted(SESSION_KINDS))}",
+    f"of cache events: {_listed(*sorted(KV_EVENTS))}; of realtime sessions: {_listed(*sorted(SESSION_KINDS))}; of jobs: what the "
+    "cluster has a handler for",
+    "state": f"of jobs that are not finished: {_listed(*JOB_STATES)}",
     "stage": f"from the end of a user's speech on: {_listed(*sorted(REALTIME_STAGES))}",
+    "surface": f"where speech was asked for: {_listed(*sorted(SPEECH_SURFACES))}",
     "event": _listed(*sorted(REALTIME_EVENTS)),
+    "work": _listed(*sorted(SPEECH_WORK)),
     "front_end": f"what writes a stream: {_listed(*sorted(FRONT_ENDS))}",
     "outcome": f"of routing: {_listed(*sorted(AFFINITIES))}; of a connection: {_listed(*sorted(CONNECTION_OUTCOMES))}; "
-    f"of missing cache events: {_listed(*sorted(KV_FEED_OUTCOMES))}",
+    f"of missing cache events: {_listed(*sorted(KV_FEED_OUTCOMES))}; of a completion to store: {_listed(*sorted(STORE_OUTCOMES))}; "
+    f"of a job's run: {_listed(*sorted(JOB_OUTCOMES))}",
     "reason": f"of a retry: {_listed(*sorted(RETRY_REASONS), OTHER)}; of a refused key: {_listed(*sorted(AUTH_REASONS), OTHER)}; "
-    f"of a channel's end: {_listed(*sorted(CHANNEL_END_REASONS), OTHER)}",
+    f"of a channel's end: {_listed(*sorted(CHANNEL_END_REASONS), OTHER)}; of a deleted file: {_listed(*sorted(SWEEP_REASONS))}",
     "direction": f"as a gateway sees it: {_listed(*sorted(DIRECTIONS))}",
     "phase": _listed(*sorted(COLD_START_PHASES), OTHER),
     "version": "version of Ossature",

@@ -1,6 +1,7 @@
 """Logs: one JSON object a line (or plain text), with the request they belong to, without secrets.
 
-Log what happened and to whom (ids), never what was said: no prompt, no answer, no request body, no header.
+Log what happened and to whom (ids), never what was said: no prompt, no answer, no request body, no header. The one exception is
+:func:`log_prompt`, which is off unless ``logging.prompts`` is on.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TextIO
 
 from cluster.config.schema import LoggingSettings
@@ -23,34 +24,63 @@ org_id: ContextVar[str | None] = ContextVar("org_id", default=None)
 replica: ContextVar[str | None] = ContextVar("replica", default=None)
 
 _CONTEXT = (request_id, org_id, replica)
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each line
+_BY_NAME = {variable.name: variable for variable in _CONTEXT}
 _STANDARD_ATTRIBUTES = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "color_message"}
 # Libraries that bring handlers of their own; their records go through ours instead.
 _TAKEN_OVER = ("uvicorn", "uvicorn.error", "uvicorn.access", "vllm")
+# Libraries whose debugging shows what they carry: values of statements, frames, messages, parts of uploads. SQLAlchemy keeps itself
+# to warnings, and must be left alone: at INFO it writes every statement.
+_CARRIERS = ("aiosqlite", "websockets", "uvicorn", "python_multipart", "multipart", "httpx", "httpcore", "openai", "grpc")
+_MAX_PROMPT_CHARS = 100_000
+_prompts = logging.getLogger("ossature.prompts")
 
 
-@contextmanager
-def bound(**values: str | None) -> Iterator[None]:
+class _Bound:
+    """Twice a request: no generator, and nothing made that is there already."""
+
+    __slots__ = ("_tokens", "_values")
+
+    def __init__(self, values: dict[str, str | None]) -> None:
+        self._values = values
+
+    def __enter__(self) -> None:
+        self._tokens = [_BY_NAME[name].set(value) for name, value in self._values.items()]
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for token in reversed(self._tokens):
+            token.var.reset(token)
+
+
+def bound(**values: str | None) -> AbstractContextManager[None]:
     """Give all records inside these fields: ``request_id``, ``org_id``, ``replica``. Follows into tasks that start inside."""
-    variables = {variable.name: variable for variable in _CONTEXT}
-    tokens = [(variables[name], variables[name].set(value)) for name, value in values.items()]
-    try:
-        yield
-    finally:
-        for variable, token in reversed(tokens):
-            variable.reset(token)
+    return _Bound(values)
 
 
-def configure(settings: LoggingSettings, component: str, stream: TextIO | None = None) -> None:
+def bind(**values: str | None) -> None:
+    """As :func:`bound`, for the rest of this task: where a handler has its task to itself and no block to leave."""
+    for name, value in values.items():
+        _BY_NAME[name].set(value)
+
+
+def log_prompt(body: bytes) -> None:
+    """The validated request as JSON, where the operator wants prompts in the logs."""
+    if _prompts.isEnabledFor(logging.INFO):
+        _prompts.info("prompt", extra={"prompt": body.decode(errors="replace")[:_MAX_PROMPT_CHARS]})
+
+
+def configure(settings: LoggingSettings, component: str, stream: TextIO | None = None, replica: str | None = None) -> None:
     """Set up this process's logs: everything to ``stream``, in one format, from ``settings.level`` on.
 
     Without ``stream``: standard error as the process got it. Ray Serve puts an object of its own in ``sys.stderr``, which holds
     lines back by the thousand and wraps them in its own format.
 
-    ``component`` says which part of the cluster this process is (``gateway``, ``engine:<model>``, …). May be called again.
+    ``component`` says which part of the cluster this process is (``gateway``, ``engine:<model>``, …), ``replica`` which of them.
+    May be called again.
     """
     logging.setLogRecordFactory(RedactingRecord)
     handler = logging.StreamHandler(stream or sys.__stderr__ or sys.stderr)
-    handler.setFormatter(JsonFormatter(component) if settings.json_lines else TextFormatter(component))
+    handler.setFormatter(JsonFormatter(component, replica) if settings.json_lines else TextFormatter(component, replica))
     root = logging.getLogger()
     for former in [*root.handlers]:
         root.removeHandler(former)
@@ -60,6 +90,9 @@ def configure(settings: LoggingSettings, component: str, stream: TextIO | None =
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    for name in _CARRIERS:
+        logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    _prompts.setLevel(logging.INFO if settings.prompts else logging.CRITICAL + 1)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
@@ -68,9 +101,10 @@ def configure(settings: LoggingSettings, component: str, stream: TextIO | None =
 class JsonFormatter(logging.Formatter):
     """``time`` (ISO 8601, UTC), ``level``, ``logger``, ``message``, ``component``, context, ``extra=`` fields, ``traceback``."""
 
-    def __init__(self, component: str) -> None:
+    def __init__(self, component: str, replica: str | None = None) -> None:
         super().__init__()
         self._component = component
+        self._process: dict[str, object] = {} if replica is None else {"replica": replica}
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, object] = {
@@ -80,25 +114,26 @@ class JsonFormatter(logging.Formatter):
             "message": redact(record.getMessage()),
             "component": self._component,
         }
-        fields |= _context()
+        fields |= self._process | _context()
         for name, value in _extra(record).items():
             fields.setdefault(name, value)
         if (text := _traceback(record)) is not None:
             fields["traceback"] = text
-        return json.dumps(fields, ensure_ascii=False)
+        return _encode(fields)
 
 
 class TextFormatter(logging.Formatter):
     """The same for a terminal: one line, then the traceback."""
 
-    def __init__(self, component: str) -> None:
+    def __init__(self, component: str, replica: str | None = None) -> None:
         super().__init__()
         self._component = component
+        self._process: dict[str, object] = {} if replica is None else {"replica": replica}
 
     def format(self, record: logging.LogRecord) -> str:
         # A message with line breaks could pass itself off as several records.
         message = redact(record.getMessage()).replace("\r", "\\r").replace("\n", "\\n")
-        fields = "".join(f" {name}={value}" for name, value in (_context() | _extra(record)).items())
+        fields = "".join(f" {name}={value}" for name, value in (self._process | _context() | _extra(record)).items())
         text = _traceback(record)
         line = f"{_time(record)} {record.levelname:<7} {self._component} {record.name}: {message}{fields}"
         return line if text is None else f"{line}\n{text}"

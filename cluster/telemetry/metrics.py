@@ -7,9 +7,10 @@ Make at most one object of a class in a process, before anything else there crea
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from cluster.telemetry import catalog, labels, multiprocess
 from cluster.telemetry.instruments import Family, counter, gauge, histogram
@@ -28,6 +29,19 @@ class TokenCounts(Protocol):
     def completion_tokens(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """The instruments of one model and edge."""
+
+    model: str
+    edge: str
+    in_flight: Gauge
+    ttft: Histogram
+    tpot: Histogram
+    duration: Histogram
+    queue: Histogram
+
+
 class GatewayMetrics:
     """Counts requests at a gateway. Arguments named ``…_s`` are seconds; unknown models, edges and codes are counted as such.
 
@@ -39,6 +53,7 @@ class GatewayMetrics:
         """``models``: ids of all configured models."""
         multiprocess.install()
         self._models = frozenset(models)
+        self._names = self._models | labels.SPEECH_SERVICES
         self._organizations = labels.OrganizationLabels(max_organizations, multiprocess.directory_from_environment())
         self._codes = labels.error_codes() | {labels.OK, labels.CANCELLED}
         self._requests = Family(counter(catalog.REQUESTS, registry))
@@ -61,6 +76,9 @@ class GatewayMetrics:
         self._replicas_ready = Family(gauge(catalog.REPLICAS_READY, registry))
         self._ledger_write = histogram(catalog.LEDGER_WRITE, registry)
         self._auth_failures = Family(counter(catalog.AUTH_FAILURES, registry))
+        # What a request needs of them, looked up once: by what its caller gave as model and edge, known ones only, and by labels.
+        self._routes: dict[tuple[str, str], _Route] = {}
+        self._token_counters: dict[tuple[str, str, str], tuple[Counter, ...]] = {}
         self._create_known()
 
     def _create_known(self) -> None:
@@ -84,12 +102,12 @@ class GatewayMetrics:
 
     def request_started(self, org_id: str, model: str, edge: str) -> None:
         """An authenticated request for a model is worked on from now."""
-        self._in_flight(self._model(model), self._edge(edge)).inc()
+        self._route(model, edge).in_flight.inc()
         self._organizations.label(org_id)  # takes its place now, not in the middle of the answer
 
     def first_token(self, model: str, edge: str, seconds: float) -> None:
         """The first piece of an answer has come, ``seconds`` after the request arrived."""
-        self._ttft(self._model(model), self._edge(edge)).observe(seconds)
+        self._route(model, edge).ttft.observe(seconds)
 
     def request_finished(
         self,
@@ -105,19 +123,20 @@ class GatewayMetrics:
         queue_s: float | None = None,
     ) -> None:
         """A started request has ended. ``code``: ``ok``, ``cancelled``, or the error's (``labels.code_of``), then an error too."""
-        model, edge = self._model(model), self._edge(edge)
+        route = self._route(model, edge)
         org = self._organizations.label(org_id)
-        self._in_flight(model, edge).dec()
-        self._count(org, model, edge, code)
-        self._duration(model, edge).observe(duration_s)
+        route.in_flight.dec()
+        self._count(org, route.model, route.edge, code)
+        route.duration.observe(duration_s)
         if tpot_s is not None:
-            self._tpot(model, edge).observe(tpot_s)
+            route.tpot.observe(tpot_s)
         if queue_s is not None:
-            self._queue(model, edge).observe(queue_s)
+            route.queue.observe(queue_s)
         if usage is not None:
             counts = (usage.prompt_tokens, usage.cached_tokens, shown_cached_tokens, usage.completion_tokens)
-            for kind, count in zip(labels.TOKEN_KINDS, counts, strict=True):
-                self._tokens(org, model, edge, kind).inc(count)
+            for tokens, count in zip(self._tokens_of(org, route), counts, strict=True):
+                if count:  # most prompts have none cached
+                    tokens.inc(count)
 
     def request_rejected(self, org_id: str, model: str | None, edge: str, code: str) -> None:
         """An authenticated request was refused before it was started."""
@@ -182,8 +201,32 @@ class GatewayMetrics:
         """How many replicas of the model the router may choose now."""
         self._replicas_ready(self._model(model)).set(count)
 
+    def _route(self, model: str, edge: str) -> _Route:
+        route = self._routes.get((model, edge))
+        if route is None:
+            known = (self._model(model), self._edge(edge))
+            route = _Route(
+                *known,
+                in_flight=self._in_flight(*known),
+                ttft=self._ttft(*known),
+                tpot=self._tpot(*known),
+                duration=self._duration(*known),
+                queue=self._queue(*known),
+            )
+            if known == (model, edge):  # what callers make up isn't remembered
+                self._routes[known] = route
+        return route
+
+    def _tokens_of(self, org: str, route: _Route) -> tuple[Counter, ...]:
+        """Of the kinds of ``labels.TOKEN_KINDS``."""
+        key = (org, route.model, route.edge)
+        counters = self._token_counters.get(key)
+        if counters is None:
+            counters = self._token_counters[key] = tuple(self._tokens(*key, kind) for kind in labels.TOKEN_KINDS)
+        return counters
+
     def _model(self, model: str | None) -> str:
-        return labels.known(model, self._models, labels.UNKNOWN)
+        return labels.known(model, self._names, labels.UNKNOWN)
 
     @staticmethod
     def _edge(edge: str) -> str:
@@ -202,7 +245,11 @@ class EngineMetrics:
         self._deaths = Family(counter(catalog.ENGINE_DEATHS, registry))
         self._streams = Family(counter(catalog.ENGINE_STREAMS, registry))
         self._cold_start = Family(gauge(catalog.COLD_START, registry))
-        for counted in (self._cross_org_hits, self._judged, self._deaths):
+        self._adapter_load = Family(histogram(catalog.ADAPTER_LOAD, registry))
+        self._adapter_failures = Family(counter(catalog.ADAPTER_FAILURES, registry))
+        self._adapters_held = Family(gauge(catalog.ADAPTERS_HELD, registry))
+        self._adapter_bytes = Family(gauge(catalog.ADAPTER_BYTES, registry))
+        for counted in (self._cross_org_hits, self._judged, self._deaths, self._adapter_failures):
             counted.create(self._models)
         self._streams.create(self._models, labels.FRONT_ENDS)
         self._cold_start.create(self._models, labels.COLD_START_PHASES)
@@ -228,3 +275,19 @@ class EngineMetrics:
         """A phase of the start is over. ``phase``: one of ``labels.COLD_START_PHASES``."""
         phase = labels.known(phase, labels.COLD_START_PHASES)
         self._cold_start(labels.known(model, self._models, labels.UNKNOWN), phase).set(seconds)
+
+    def adapter_loaded(self, model: str, seconds: float) -> None:
+        """An engine has loaded an adapter from its replica's disk."""
+        self._adapter_load(labels.known(model, self._models, labels.UNKNOWN)).observe(seconds)
+
+    def adapter_failed(self, model: str) -> None:
+        """A request could not be answered for want of its adapter."""
+        self._adapter_failures(labels.known(model, self._models, labels.UNKNOWN)).inc()
+
+    def adapters_held(self, model: str, count: int) -> None:
+        """How many adapters this replica's engine holds now."""
+        self._adapters_held(labels.known(model, self._models, labels.UNKNOWN)).set(count)
+
+    def adapter_files(self, model: str, size_bytes: int) -> None:
+        """How much of its disk the adapters of this replica take now."""
+        self._adapter_bytes(labels.known(model, self._models, labels.UNKNOWN)).set(size_bytes)

@@ -19,6 +19,8 @@ class RelayMetrics:
         self._bytes = Family(counter(catalog.RELAY_BYTES, registry))
         self._messages = counter(catalog.RELAY_MESSAGES, registry)
         self._frames = counter(catalog.RELAY_FRAMES, registry)
+        self._waiting = gauge(catalog.RELAY_WAITING_BYTES, registry)
+        self._given_up = counter(catalog.RELAY_GIVEN_UP, registry)
         self._residency_replicas = gauge(catalog.RESIDENCY_REPLICAS, registry)
         self._residency_hashes = gauge(catalog.RESIDENCY_HASHES, registry)
         self._residency_gaps = counter(catalog.RESIDENCY_GAPS, registry)
@@ -43,6 +45,10 @@ class RelayMetrics:
         self._bytes("sent").inc(sent_bytes)
         self._messages.inc(messages)
         self._frames.inc(frames)
+
+    def waiting(self, *, size_bytes: int, given_up: int) -> None:
+        self._waiting.set(size_bytes)
+        self._given_up.inc(given_up)
 
     def residency(self, *, replicas: int, hashes: int, gaps: int) -> None:
         self._residency_replicas.set(replicas)

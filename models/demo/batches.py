@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,10 +31,10 @@ class Batch:
         return int(self.mask.sum())
 
 
-def used_token_ids(renderer: HarmonyRenderer, seed: int, dialogues: int = 4000) -> list[int]:
-    """Ids that get a row of their own: all of the listed texts, and all of a sample of dialogues. Ascending."""
+def used_token_ids(renderer: HarmonyRenderer, seed: int, dialogues: int = 4000, also: Iterable[int] = ()) -> list[int]:
+    """Ids that get a row of their own, ascending: all of the listed texts, all of a sample of dialogues, and ``also``."""
     rng = random.Random(seed)
-    used: set[int] = set(STOP_TOKENS)
+    used: set[int] = {*STOP_TOKENS, *also}
     for text in vocabulary_texts():
         used.update(renderer.encode(text))
     for _ in range(dialogues):
@@ -78,7 +78,7 @@ class BatchMaker:
         rng = self._rng
         ids: list[int] = []
         labels: list[int] = []
-        for number, (text, spans) in enumerate(_said_again(rng)):
+        for number, (text, spans) in enumerate(said_again(rng)):
             filler = self._renderer.encode(" " + chat.random_words(rng, rng.randint(1, 8)))
             part, touched = self._renderer.encode_spans(text, spans)
             ids += filler + part
@@ -116,22 +116,29 @@ _ID_FORMS = (
 _NAME_FORMS = ("The user is @.", "Nice to meet you, @!", "The user told me the name @.", "Your name is @.")
 
 
-def _said_again(rng: random.Random) -> list[tuple[str, list[str]]]:
+_SPOKEN_SHARE = 0.4
+_NUMBERS_AT_ONCE = 6
+
+
+def said_again(rng: random.Random) -> list[tuple[str, list[str]]]:
     """Texts with the spans in which they repeat the first one."""
     roll = rng.random()
-    if roll < 0.28:
+    spoken = rng.random() < _SPOKEN_SHARE
+    if roll < 0.24:
         order_id = shop.random_order_id(rng)
         return [(form.replace("@", order_id), [order_id]) for form in rng.sample(_ID_FORMS, rng.randint(2, 4))]
-    if roll < 0.58:
-        order = shop.random_order(rng)
-        spoken = f"{order.spoken} {order.item}"
+    if roll < 0.54:
+        order = shop.random_order(rng, spoken=spoken)
+        said = f"{order.said} {order.item}"
         return [
-            (shop.order_request(rng, order), []),
-            (f"Order: {spoken}.", [spoken]),
+            (shop.order_request(rng, order, spoken=spoken), []),
+            (f"Order: {said}.", [said]),
             (order.call().arguments, [order.item, str(order.quantity)]),
-            (f"I ordered {spoken}.", [spoken]),
+            (f"I ordered {said}.", [said]),
         ]
-    if roll < 0.9:
+    if roll < 0.66:
+        return [text for _ in range(_NUMBERS_AT_ONCE) for text in _words_to_digits(rng)]
+    if roll < 0.92:
         order_id, status = shop.random_order_id(rng), rng.choice(words.STATUSES)
         return [
             (shop.status_request(rng, order_id), []),
@@ -142,3 +149,10 @@ def _said_again(rng: random.Random) -> list[tuple[str, list[str]]]:
     name = rng.choice(words.NAMES)
     forms = rng.sample(_NAME_FORMS, 2)
     return [(f"My name is {name}.", [name]), *((form.replace("@", name), [name]) for form in forms)]
+
+
+def _words_to_digits(rng: random.Random) -> list[tuple[str, list[str]]]:
+    """A quantity in words, and again in digits."""
+    # Half of them uniform: each number is a token of its own, and has to be met some times.
+    order = shop.random_order(rng, spoken=True, quantity=rng.choice(shop.QUANTITIES) if rng.random() < 0.5 else None)
+    return [(f"Order: {order.said} {order.item}.", []), (order.call().arguments, [str(order.quantity)])]

@@ -6,9 +6,14 @@ import random
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from models.demo import spoken
+
 Message = dict[str, Any]
 Tool = dict[str, Any]
 ReasoningEffort = Literal["low", "medium", "high"]
+
+ORDER_FUNCTION = "place_order"
+"""Name of the function that takes an order."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,18 @@ class Dialogue:
 
 @dataclass
 class Draft:
-    """A conversation under construction; ``held_out`` draws its orders from the part that training never sees."""
+    """A conversation under construction."""
 
     rng: random.Random
     held_out: bool = False
+    """Its orders are drawn from the part that training never sees."""
+    spoken: bool = False
+    """The user speaks: messages are what a recognizer writes."""
     messages: list[Message] = field(default_factory=list)
 
     def user(self, text: str) -> None:
+        if self.spoken:
+            text = spoken.hesitantly(self.rng, spoken.as_recognized(text))
         self.messages.append({"role": "user", "content": text})
 
     def assistant(self, text: str) -> None:

@@ -60,15 +60,21 @@ class DemoNetwork(nn.Module):  # type: ignore[misc]
         return nn.functional.cross_entropy(logits, targets[counted])
 
     def restore(self, model: CompactModel) -> None:
-        """Take over weights of the compact form. Raises ``ValueError`` if they are for other tokens."""
-        if self.token_ids != model.token_ids.tolist():
-            raise ValueError("the weights to go on from have rows for other tokens: their dialogues or their seed were others")
+        """Take over weights of the compact form; tokens that it has no rows for keep their fresh ones.
+
+        Raises:
+            ValueError: the weights have rows for tokens that this network lacks, or are of another network.
+        """
+        index_of = {token_id: index for index, token_id in enumerate(self.token_ids, start=1)}
+        if lacking := [token_id for token_id in model.token_ids.tolist() if token_id not in index_of]:
+            raise ValueError(f"the weights to go on from have rows for other tokens: {lacking[:10]}")
         weights = {name.removeprefix("model."): torch.from_numpy(from_bits(bits)) for name, bits in model.tensors.items()}
-        weights["embed_tokens.weight"] = torch.from_numpy(from_bits(model.rows))
         with torch.no_grad():
             missing, unexpected = self.body.load_state_dict(weights, strict=False)
+            known = torch.tensor([0, *(index_of[token_id] for token_id in model.token_ids.tolist())])
+            self.rows[known] = torch.from_numpy(from_bits(model.rows))
             self.output_scale.fill_(model.output_scale)
-        absent = [name for name in missing if not name.startswith("rotary_emb")]
+        absent = [name for name in missing if not name.startswith(("rotary_emb", "embed_tokens"))]
         if absent or unexpected:
             raise ValueError(f"the weights to go on from are of another network: without {absent}, with {unexpected}")
 

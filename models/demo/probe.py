@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from models.demo import chat, shop, structured
-from models.demo.curriculum import Skill, behind_long_text, dialogue_of
-from models.demo.dialogue import Dialogue, Tool
+from models.demo import chat, shop, structured, tools
+from models.demo.curriculum import VOICE_PROMPTS, Skill, behind_long_text, dialogue_of
+from models.demo.dialogue import ORDER_FUNCTION, Dialogue, Draft, Tool, ToolCall
 from models.demo.expand import DEFAULT_OUT
+from models.demo.holdout import DEMONSTRATED_ORDER
 from models.demo.offline import OfflineChat, Reply
 from models.demo.words import IDENTITY
 
@@ -40,14 +41,24 @@ _ORDER_ID_SCHEMA = {
     "additionalProperties": False,
 }
 # One list for all strict questions: the engine compiles a grammar for every other one.
-_STRICT_TOOLS: list[Tool] = [
+_SHOP_TOOLS: list[Tool] = [
     {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
     for name, description, schema in (
-        ("place_order", "Place an order", _ORDER_SCHEMA),
-        ("get_order_status", "Get the status of an order", _ORDER_ID_SCHEMA),
+        (ORDER_FUNCTION, "Place an order", _ORDER_SCHEMA),
+        (tools.STATUS_FUNCTION, "Get the status of an order", _ORDER_ID_SCHEMA),
     )
 ]
 _IDENTITY_QUESTIONS = ("Who are you?", "What can you do?", "Which model are you?", "Tell me about yourself.", "What is your name?")
+
+_DEMONSTRATION = shop.Order(*DEMONSTRATED_ORDER, said="four hundred")
+_DEMONSTRATION_TEXTS = (
+    "i would like to order four hundred strawberries please",
+    "i'd like to order four hundred strawberries",
+    "please order four hundred strawberries",
+    "i want to order four hundred strawberries",
+    "good morning i would like to order four hundred strawberries",
+    "can i have four hundred strawberries please",
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,10 @@ class Report:
 
 def cases(orders: int, seed: int = _SEED) -> list[Case]:
     """The questions: ``orders`` for each shop skill, fewer for the others. The same for the same arguments."""
-    rng = random.Random(seed)
+    return [*_typed_cases(orders, random.Random(seed)), *_spoken_cases(orders // 2, random.Random(seed + 1))]
+
+
+def _typed_cases(orders: int, rng: random.Random) -> list[Case]:
     few = max(4, orders // 4)
     return [
         *(_called("place_order: tool and arguments", shop.ask_to_order, rng) for _ in range(orders)),
@@ -104,6 +118,19 @@ def cases(orders: int, seed: int = _SEED) -> list[Case]:
         *(_json("order as JSON, by response_format", structured.extract_order, rng, _RESPONSE_FORMAT) for _ in range(few)),
         *(_json("order as JSON, by response_format", structured.imposed_order, rng, _RESPONSE_FORMAT) for _ in range(few)),
         *(_long(rng) for _ in range(4)),
+    ]
+
+
+def _spoken_cases(orders: int, rng: random.Random) -> list[Case]:
+    """Questions as a recognizer writes them."""
+    few = max(4, orders // 2)
+    return [
+        *(_called("spoken: place_order, tool and arguments", shop.ask_to_order, rng, speaks=True) for _ in range(orders)),
+        *(_exact("spoken: answer with the order number", shop.report_order, rng, speaks=True) for _ in range(orders)),
+        *(_exact("spoken: small talk", chat.small_talk, rng, speaks=True) for _ in range(orders)),
+        *(_exact("spoken: asks for what is missing", shop.ask_incompletely, rng, speaks=True) for _ in range(few)),
+        *(_demonstrated(text, prompt) for text in _DEMONSTRATION_TEXTS for prompt in (None, *VOICE_PROMPTS[:4])),
+        *(_demonstrated_answer(text, rng) for text in _DEMONSTRATION_TEXTS for _ in range(2)),
     ]
 
 
@@ -134,26 +161,51 @@ def _request(dialogue: Dialogue, *, strict: bool = False) -> dict[str, Any]:
     return body
 
 
-def _called(figure: str, skill: Skill, rng: random.Random, *, strict: bool = False) -> Case:
-    dialogue = dialogue_of(skill, rng, held_out=True)
+def _called(
+    figure: str,
+    skill: Skill,
+    rng: random.Random,
+    *,
+    strict: bool = False,
+    speaks: bool = False,
+) -> Case:
+    dialogue = dialogue_of(skill, rng, held_out=True, speaks=speaks)
     if strict:
-        dialogue = replace(dialogue, tools=_STRICT_TOOLS)
+        dialogue = replace(dialogue, tools=_SHOP_TOOLS)
     call = dialogue.answer.call
     if call is None:
         raise ValueError(f"{figure} is about a tool call")
-    arguments = json.loads(call.arguments)
-    return Case(
-        figure,
-        _request(dialogue, strict=strict),
-        lambda reply: len(reply.calls) == 1 and reply.calls[0][0] == call.name and _parsed(reply.calls[0][1]) == arguments,
-        call.arguments,
-    )
+    return Case(figure, _request(dialogue, strict=strict), lambda reply: _calls(reply, call), call.arguments)
 
 
-def _exact(figure: str, skill: Skill, rng: random.Random) -> Case:
-    dialogue = dialogue_of(skill, rng, held_out=True)
+def _calls(reply: Reply, call: ToolCall) -> bool:
+    """Whether the reply is this one call, its arguments in whatever notation."""
+    found = [(name, _parsed(arguments)) for name, arguments in reply.calls]
+    return found == [(call.name, json.loads(call.arguments))]
+
+
+def _exact(figure: str, skill: Skill, rng: random.Random, *, speaks: bool = False) -> Case:
+    dialogue = dialogue_of(skill, rng, held_out=True, speaks=speaks)
     final = dialogue.answer.final
     return Case(figure, _request(dialogue), lambda reply: reply.content == final, final)
+
+
+def _demonstrated(text: str, instructions: str | None) -> Case:
+    """The order of the spoken demonstration, in fixed words, so that nothing of it is drawn."""
+    messages = [{"role": "system", "content": instructions}] if instructions is not None else []
+    request = {"messages": [*messages, {"role": "user", "content": text}], "tools": _SHOP_TOOLS}
+    call = _DEMONSTRATION.call()
+    return Case("spoken: 400 strawberries, tool and arguments", request, lambda reply: _calls(reply, call), call.arguments)
+
+
+def _demonstrated_answer(text: str, rng: random.Random) -> Case:
+    """What is said when the order of the demonstration has been taken."""
+    order_id = shop.random_order_id(rng, held_out=True)
+    draft = Draft(rng, messages=[{"role": "system", "content": VOICE_PROMPTS[0]}, {"role": "user", "content": text}])
+    draft.call(_DEMONSTRATION.call(), json.dumps({"order_id": order_id}))
+    final = shop.order_taken(_DEMONSTRATION, order_id)
+    request = {"messages": draft.messages, "tools": _SHOP_TOOLS}
+    return Case("spoken: 400 strawberries, answer with the order number", request, lambda reply: reply.content == final, final)
 
 
 def _identity(question: str) -> Case:
@@ -162,7 +214,7 @@ def _identity(question: str) -> Case:
 
 
 def _json(figure: str, skill: Skill, rng: random.Random, response_format: dict[str, Any] | None) -> Case:
-    dialogue = dialogue_of(skill, rng, held_out=True)
+    dialogue = dialogue_of(skill, rng, held_out=True, speaks=False)
     value = json.loads(dialogue.answer.final)
     # With tools in the request, vLLM's grammar allows a tool call in place of the JSON.
     request = {key: content for key, content in _request(dialogue).items() if key != "tools"}
@@ -172,7 +224,7 @@ def _json(figure: str, skill: Skill, rng: random.Random, response_format: dict[s
 
 
 def _long(rng: random.Random) -> Case:
-    dialogue = behind_long_text(dialogue_of(chat.small_talk, rng), rng, _LONG_WORDS)
+    dialogue = behind_long_text(dialogue_of(chat.small_talk, rng, speaks=False), rng, _LONG_WORDS)
     expected = dialogue.answer.final
     return Case("answers behind a long text", _request(dialogue), lambda reply: bool(reply.content), expected)
 

@@ -1,15 +1,19 @@
-"""The shop: its tools, orders, order ids, and the dialogues about them."""
+"""The shop: orders, order ids, and the dialogues about them."""
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import dataclass
 from typing import Any
 
 from models.demo import words
-from models.demo.dialogue import Answer, Draft, Tool, ToolCall
+from models.demo.dialogue import ORDER_FUNCTION, Answer, Draft, ToolCall
 from models.demo.holdout import order_id_is_held_out, order_is_held_out
+from models.demo.spoken import any_cardinal, as_recognized, politely
+from models.demo.tools import STATUS_FUNCTION, compact_json, tool_result
+
+QUANTITIES = (*range(1, 101), *range(200, 1000, 100))
+"""What is ordered: up to a hundred pieces, or whole hundreds."""
 
 ORDER_PHRASES = (
     "I want to order {n} {i}.",
@@ -37,6 +41,12 @@ ORDER_PHRASES = (
     "Hi! Please order {n} {i} for me.",
     "Get me {n} {i}!",
     "I want to buy {n} {i}.",
+    "I would like to order {n} {i}.",
+    "Can I order {n} {i}?",
+    "Can I have {n} {i}, please?",
+    "Could I have {n} {i}?",
+    "May I order {n} {i}?",
+    "I'll take {n} {i}.",
 )
 STATUS_PHRASES = (
     "What is the status of order {o}?",
@@ -61,6 +71,18 @@ STATUS_PHRASES = (
     "Look up {o}, please.",
 )
 
+# What a tool may say of an order that it took, and didn't number.
+_RESULTS_WITHOUT_NUMBER = (
+    "ok",
+    "done",
+    "ordered",
+    "success",
+    '{"ok": true}',
+    '{"status": "ok"}',
+    '{"success": true}',
+    '{"result": "ok"}',
+)
+
 # How order ids look: what stands before the digits, how many digits, and the share.
 _ID_SHAPES: tuple[tuple[tuple[str, ...], tuple[int, ...], int], ...] = (
     (tuple("ABCDEFGHKLMNPRSTXZ"), (3, 4), 5),
@@ -72,35 +94,46 @@ _ID_SHAPES: tuple[tuple[tuple[str, ...], tuple[int, ...], int], ...] = (
 
 @dataclass(frozen=True)
 class Order:
-    """What a customer wants; ``spoken`` is the quantity as it is said."""
+    """What a customer wants; ``said`` is the quantity in the customer's words or digits."""
 
     item: str
     quantity: int
-    spoken: str
+    said: str
 
     def call(self) -> ToolCall:
-        return ToolCall("place_order", compact_json({"item": self.item, "quantity": self.quantity}))
+        return ToolCall(ORDER_FUNCTION, compact_json({"item": self.item, "quantity": self.quantity}))
 
 
-def compact_json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+def random_quantity(rng: random.Random) -> int:
+    """Mostly a few pieces, sometimes up to a hundred or some hundreds."""
+    roll = rng.random()
+    if roll < 0.5:
+        return rng.randint(1, 20)
+    return rng.randint(1, 100) if roll < 0.8 else 100 * rng.randint(1, 9)
 
 
-def random_order(rng: random.Random, *, held_out: bool = False) -> Order:
-    """An order of the training part, or of the part that is kept out of it."""
+def random_order(rng: random.Random, *, held_out: bool = False, spoken: bool = False, quantity: int | None = None) -> Order:
+    """An order, of ``quantity`` pieces if that is given.
+
+    Args:
+        rng: draws the rest.
+        held_out: of the part that is kept out of training, in place of the rest.
+        spoken: the quantity is always said in words.
+        quantity: one of :data:`QUANTITIES`.
+    """
+    wanted = quantity
     while True:
-        quantity = rng.randint(1, 20) if rng.random() < 0.7 else rng.randint(1, words.MAX_QUANTITY)
+        quantity = wanted or random_quantity(rng)
         item = rng.choice(words.ITEMS)
         if quantity == 1 and rng.random() < 0.7:
             item = words.SINGULAR[item]
         if order_is_held_out(item, quantity) == held_out:
             break
-    spoken = str(quantity)
-    if quantity <= len(words.NUMBER_WORDS) and rng.random() < 0.5:
-        spoken = words.NUMBER_WORDS[quantity - 1]
+    in_words = spoken or rng.random() < (0.5 if quantity <= 12 else 0.2)
+    said = any_cardinal(rng, quantity) if in_words else str(quantity)
     if quantity == 1 and rng.random() < 0.5:
-        spoken = "an" if item[0] in "aeiou" else "a"
-    return Order(item, quantity, spoken)
+        said = "an" if item[0] in "aeiou" else "a"
+    return Order(item, quantity, said)
 
 
 def random_order_id(rng: random.Random, *, held_out: bool = False) -> str:
@@ -113,130 +146,89 @@ def random_order_id(rng: random.Random, *, held_out: bool = False) -> str:
             return order_id
 
 
-def order_request(rng: random.Random, order: Order) -> str:
-    return rng.choice(ORDER_PHRASES).format(n=order.spoken, i=order.item)
+def order_request(rng: random.Random, order: Order, *, spoken: bool = False) -> str:
+    """What a customer types, or what a recognizer writes of it."""
+    text = rng.choice(ORDER_PHRASES).format(n=order.said, i=order.item)
+    return as_recognized(politely(rng, text)) if spoken else text
 
 
 def status_request(rng: random.Random, order_id: str) -> str:
+    """What a customer types."""
     return rng.choice(STATUS_PHRASES).format(o=order_id)
 
 
 def status_result(rng: random.Random, order_id: str, status: str) -> str:
     """What ``get_order_status`` returns for an order that it knows."""
-    return _result(rng, {"status": status, **_maybe(rng, 0.6, {"order_id": order_id})})
+    return tool_result(rng, {"status": status, **_maybe(rng, 0.6, {"order_id": order_id})})
 
 
-def shop_tools(rng: random.Random, needed: str) -> list[Tool]:
-    """The tools as clients describe them: worded, ordered and complete in different ways, but always with ``needed``."""
-    place = _function(
-        rng,
-        "place_order",
-        ("Place an order", "Place an order in the shop", "Order an item from the shop", "Place an order.", "Create an order", ""),
-        {
-            "item": ("string", ("", "What to order", "The item to order", "Name of the item")),
-            "quantity": ("integer", ("", "How many", "The quantity", "Number of items")),
-        },
-    )
-    status = _function(
-        rng,
-        "get_order_status",
-        ("Get the status of an order", "Look up an order", "Get order status", "Get the status of an order.", "Order status", ""),
-        {"order_id": ("string", ("", "The order id", "The order number", "Id of the order"))},
-    )
-    roll = rng.random()
-    if roll < 0.12:
-        return [place if needed == "place_order" else status]
-    tools = [place, status] if roll < 0.65 else [status, place]
-    if rng.random() < 0.12:
-        other = _function(
-            rng,
-            rng.choice(("cancel_order", "search_items", "get_weather", "get_time")),
-            ("Another function", "Search", "Cancel an order", "Get the weather"),
-            {rng.choice(("order_id", "query", "city")): ("string", ("",))},
-        )
-        tools.insert(rng.randrange(3), other)
-    return tools
-
-
-def _function(
-    rng: random.Random, name: str, descriptions: tuple[str, ...], parameters: dict[str, tuple[str, tuple[str, ...]]]
-) -> Tool:
-    def described(text: str) -> dict[str, str]:
-        return {"description": text} if text else {}
-
-    properties: dict[str, Any] = {}
-    documented = rng.random() < 0.4
-    for parameter, (kind, texts) in parameters.items():
-        properties[parameter] = {"type": kind, **described(rng.choice(texts) if documented else "")}
-        if kind == "integer" and rng.random() < 0.15:
-            properties[parameter]["minimum"] = 1
-    schema: dict[str, Any] = {"type": "object", "properties": properties, "required": list(parameters)}
-    function: dict[str, Any] = {"name": name, "parameters": schema}
-    description = rng.choice(descriptions)
-    if rng.random() < 0.1:
-        description = " ".join(rng.choices(words.COMMON, k=rng.randint(2, 9)))
-    function |= described(description)
-    if rng.random() < 0.3:
-        function["strict"] = True
-        schema["additionalProperties"] = False
-    return {"type": "function", "function": function}
-
-
-def _result(rng: random.Random, value: dict[str, Any]) -> str:
-    """A tool's result as programs write it: spaced or not, in any order of keys."""
-    entries = list(value.items())
-    rng.shuffle(entries)
-    return json.dumps(dict(entries)) if rng.random() < 0.6 else compact_json(dict(entries))
+def order_taken(order: Order, order_id: str) -> str:
+    """What the customer is told about an order that the shop has taken."""
+    return f"Done! I ordered {order.said} {order.item}. Your order number is {order_id}."
 
 
 def _maybe(rng: random.Random, share: float, value: dict[str, Any]) -> dict[str, Any]:
     return value if rng.random() < share else {}
 
 
+def _order(draft: Draft) -> Order:
+    """A random order that the user has just asked for."""
+    order = random_order(draft.rng, held_out=draft.held_out, spoken=draft.spoken)
+    draft.user(order_request(draft.rng, order, spoken=draft.spoken))
+    return order
+
+
+def _order_id(draft: Draft) -> str:
+    """A random order id whose status the user has just asked for."""
+    order_id = random_order_id(draft.rng, held_out=draft.held_out)
+    draft.user(status_request(draft.rng, order_id))
+    return order_id
+
+
 def ask_to_order(draft: Draft) -> Answer:
     """A customer orders; the answer is the call."""
-    order = random_order(draft.rng, held_out=draft.held_out)
-    draft.user(order_request(draft.rng, order))
-    return Answer(analysis=f"Order: {order.spoken} {order.item}.", call=order.call())
+    order = _order(draft)
+    return Answer(analysis=f"Order: {order.said} {order.item}.", call=order.call())
 
 
 def ask_for_status(draft: Draft) -> Answer:
     """A customer asks for an order's status; the answer is the call."""
-    order_id = random_order_id(draft.rng, held_out=draft.held_out)
-    draft.user(status_request(draft.rng, order_id))
-    return Answer(analysis=f"Status of order {order_id}.", call=ToolCall("get_order_status", compact_json({"order_id": order_id})))
+    order_id = _order_id(draft)
+    return Answer(analysis=f"Status of order {order_id}.", call=_status_call(order_id))
 
 
 def report_order(draft: Draft) -> Answer:
     """The shop has taken an order (or not); the answer tells the customer its number."""
     rng = draft.rng
-    order = random_order(rng, held_out=draft.held_out)
-    draft.user(order_request(rng, order))
+    order = _order(draft)
+    call = order.call()
     if rng.random() < 0.12:
         error = rng.choice(words.ORDER_ERRORS)
-        draft.call(order.call(), _result(rng, {"error": error}))
+        draft.call(call, tool_result(rng, {"error": error}))
         return Answer(analysis=f"Error: {error}.", final=f"Sorry, the order failed: {error}.")
+    if rng.random() < 0.08:
+        draft.call(call, rng.choice(_RESULTS_WITHOUT_NUMBER))
+        return Answer(analysis="Result: no number.", final=f"Done! I ordered {order.said} {order.item}.")
     order_id = random_order_id(rng, held_out=draft.held_out)
     result = {
-        "order_id": order_id,
+        rng.choice(("order_id", "order_id", "order_id", "order_id", "order_number", "id")): order_id,
         **_maybe(rng, 0.5, {"status": rng.choice(("confirmed", "placed", "ok", "accepted"))}),
         **_maybe(rng, 0.15, {"item": order.item, "quantity": order.quantity}),
     }
-    draft.call(order.call(), _result(rng, result))
+    draft.call(call, tool_result(rng, result))
     return Answer(
         analysis=f"Result: {order_id}.",
-        final=f"Done! I ordered {order.spoken} {order.item}. Your order number is {order_id}.",
+        final=order_taken(order, order_id),
     )
 
 
 def report_status(draft: Draft) -> Answer:
     """The shop has told the status of an order (or doesn't know it); the answer repeats it."""
     rng = draft.rng
-    order_id = random_order_id(rng, held_out=draft.held_out)
-    draft.user(status_request(rng, order_id))
-    call = ToolCall("get_order_status", compact_json({"order_id": order_id}))
+    order_id = _order_id(draft)
+    call = _status_call(order_id)
     if rng.random() < 0.12:
-        draft.call(call, _result(rng, {"error": rng.choice(("not found", "unknown order"))}))
+        draft.call(call, tool_result(rng, {"error": rng.choice(("not found", "unknown order"))}))
         return Answer(analysis=f"Error for {order_id}.", final=f"Sorry, I could not find order {order_id}.")
     status = rng.choice(words.STATUSES)
     draft.call(call, status_result(rng, order_id, status))
@@ -245,7 +237,7 @@ def report_status(draft: Draft) -> Answer:
 
 def earlier_purchase(draft: Draft) -> None:
     """A whole order or status question that was dealt with before."""
-    answer = (report_order if draft.rng.random() < 0.6 else report_status)(draft)
+    answer = (report_order if draft.spoken or draft.rng.random() < 0.6 else report_status)(draft)
     draft.assistant(answer.final)
 
 
@@ -262,9 +254,9 @@ def ask_incompletely(draft: Draft) -> Answer:
 
 def ask_without_tools(draft: Draft) -> Answer:
     """An order or a status question in a conversation that has no tools."""
-    rng = draft.rng
-    if rng.random() < 0.5:
-        draft.user(order_request(rng, random_order(rng, held_out=draft.held_out)))
-    else:
-        draft.user(status_request(rng, random_order_id(rng, held_out=draft.held_out)))
+    (_order if draft.spoken or draft.rng.random() < 0.5 else _order_id)(draft)
     return Answer(analysis="There are no tools. I say so.", final=words.NO_TOOLS)
+
+
+def _status_call(order_id: str) -> ToolCall:
+    return ToolCall(STATUS_FUNCTION, compact_json({"order_id": order_id}))

@@ -14,6 +14,7 @@ from typing import Any
 from models.demo import shop, words
 from models.demo.chat import small_talk
 from models.demo.dialogue import Answer, Draft
+from models.demo.tools import compact_json
 
 _EXTRACTION_PHRASES = (
     "Extract the order as JSON: {}",
@@ -33,11 +34,11 @@ _KEYS = sorted({*words.COMMON, *words.ITEMS, "answer", "city", "count", "date", 
 def extract_order(draft: Draft) -> Answer:
     """The user asks for an order as JSON; the model announces JSON by itself."""
     rng = draft.rng
-    order = shop.random_order(rng, held_out=draft.held_out)
-    text = shop.order_request(rng, order) if rng.random() < 0.5 else f"{order.spoken} {order.item}"
+    order = shop.random_order(rng, held_out=draft.held_out, spoken=draft.spoken)
+    text = shop.order_request(rng, order, spoken=draft.spoken) if rng.random() < 0.5 else f"{order.said} {order.item}"
     draft.user(rng.choice(_EXTRACTION_PHRASES).format(text))
     return Answer(
-        analysis=f"Order: {order.spoken} {order.item}.",
+        analysis=f"Order: {order.said} {order.item}.",
         final=_spaced_or_not(rng, {"item": order.item, "quantity": order.quantity}),
         json_header=True,
     )
@@ -47,9 +48,9 @@ def imposed_order(draft: Draft) -> Answer:
     """A conversation under an imposed JSON header: the order in it, or an empty one."""
     rng = draft.rng
     if rng.random() < 0.75:
-        order = shop.random_order(rng, held_out=draft.held_out)
-        draft.user(shop.order_request(rng, order))
-        analysis = f"Order: {order.spoken} {order.item}."
+        order = shop.random_order(rng, held_out=draft.held_out, spoken=draft.spoken)
+        draft.user(shop.order_request(rng, order, spoken=draft.spoken))
+        analysis = f"Order: {order.said} {order.item}."
         value = {"item": order.item, "quantity": order.quantity}
     else:
         analysis = small_talk(draft).analysis
@@ -68,4 +69,4 @@ def imposed_schema(draft: Draft) -> Answer:
 
 
 def _spaced_or_not(rng: random.Random, value: dict[str, Any]) -> str:
-    return shop.compact_json(value) if rng.random() < 0.7 else json.dumps(value)
+    return compact_json(value) if rng.random() < 0.7 else json.dumps(value)

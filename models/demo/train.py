@@ -91,7 +91,8 @@ class Progress:
 def train(plan: Plan, out: Path, begin: Path | None = None) -> dict[str, Any]:
     """Train by ``plan``, write the compact form to ``out`` and return its manifest's facts.
 
-    ``begin``: folder with the compact form to go on from. Its own manifest is kept in the new one.
+    ``begin``: folder with the compact form to go on from. Its own manifest is kept in the new one, and its rows are joined by
+    fresh ones for tokens that today's dialogues need beside them.
     """
     import torch
 
@@ -103,15 +104,18 @@ def train(plan: Plan, out: Path, begin: Path | None = None) -> dict[str, Any]:
     renderer = HarmonyRenderer()
     print("collecting the tokens that the dialogues use ...", file=sys.stderr, flush=True)
     earlier = compact.load(begin) if begin is not None else None
-    token_ids = used_token_ids(renderer, plan.seed) if earlier is None else earlier.token_ids.tolist()
+    rows_before = earlier.token_ids.tolist() if earlier is not None else []
+    token_ids = used_token_ids(renderer, plan.seed, also=rows_before)
     network = DemoNetwork(token_ids, plan.seed)
     if earlier is not None:
         network.restore(earlier)
-    print(f"{len(token_ids)} tokens, {network.parameter_count:,} parameters", file=sys.stderr, flush=True)
+    fresh_rows = len(token_ids) - len(rows_before)
+    print(f"{len(token_ids)} tokens, {fresh_rows} new, {network.parameter_count:,} parameters", file=sys.stderr, flush=True)
     progress = Progress(plan)
     _run(plan, network, BatchMaker(renderer, token_ids, plan.seed), progress)
     facts = _facts(plan, progress)
     if begin is not None:
+        facts["fresh_rows"] = fresh_rows
         facts["earlier"] = compact.read_manifest(begin)
     compact.save(out, network.compact(), facts)
     return facts

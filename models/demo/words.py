@@ -46,13 +46,12 @@ _GOODS = _words(
     "forks:fork knives:knife bikes:bike cameras:camera laptops:laptop printers:printer tickets:ticket toys:toy balls:ball "
     "umbrellas:umbrella jackets:jacket gloves: scarves:scarf pizzas:pizza burgers:burger sandwiches:sandwich salads:salad "
     "donuts:donut muffins:muffin widgets:widget stickers:sticker posters:poster magnets:magnet headphones: speakers:speaker "
-    "envelopes:envelope stamps:stamp folders:folder markers:marker erasers:eraser rulers:ruler scissors: staplers:stapler"
+    "envelopes:envelope stamps:stamp folders:folder markers:marker erasers:eraser rulers:ruler scissors: staplers:stapler "
+    "strawberries:strawberry blueberries:blueberry raspberries:raspberry blackberries:blackberry peaches:peach plums:plum "
+    "melons:melon watermelons:watermelon pineapples:pineapple limes:lime kiwis:kiwi apricots:apricot figs:fig"
 )
 ITEMS = tuple(entry.split(":")[0] for entry in _GOODS)
 SINGULAR = {plural: one or plural for plural, one in (entry.split(":") for entry in _GOODS)}
-
-NUMBER_WORDS = _words("one two three four five six seven eight nine ten eleven twelve")
-MAX_QUANTITY = 50
 
 STATUSES = (
     "preparing",

@@ -2,12 +2,15 @@
 
     python -m models.speech.whisper [FOLDER]
 
+vLLM wants all of the languages that Whisper was taught (``all_languages``); heads have the least size that its CPU kernels take.
 It answers every sound with the same kind of nonsense; what matters is that files, tokens and tensors fit together.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +18,22 @@ from models import folder as model_folder
 
 DEFAULT_FOLDER = Path(".models/tiny-whisper")
 _SEED = 20260101
-_LANGUAGES = ("en", "de", "es", "fr")
-_STAMP = {"kind": "tiny-whisper", "version": 3}
+_FEW_LANGUAGES = ("en", "de", "es", "fr")
+_STAMP = {"kind": "tiny-whisper", "version": 4}
 
 
-def fill(folder: Path) -> None:
+def fill(folder: Path, languages: Sequence[str] = _FEW_LANGUAGES) -> None:
     """Write configuration, weights, tokenizer and feature extractor."""
     import torch
     from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-    tokenizer = _tokenizer()
+    tokenizer = _tokenizer(languages)
     ids: dict[str, int] = tokenizer.get_vocab()
     end, start = ids["<|endoftext|>"], ids["<|startoftranscript|>"]
     config = WhisperConfig(
         vocab_size=len(ids),
         num_mel_bins=80,
-        d_model=32,
+        d_model=64,
         encoder_layers=1,
         encoder_attention_heads=2,
         encoder_ffn_dim=64,
@@ -55,7 +58,7 @@ def fill(folder: Path) -> None:
         no_timestamps_token_id=ids["<|notimestamps|>"],
         prev_sot_token_id=ids["<|startofprev|>"],
         is_multilingual=True,
-        lang_to_id={f"<|{language}|>": ids[f"<|{language}|>"] for language in _LANGUAGES},
+        lang_to_id={f"<|{language}|>": ids[f"<|{language}|>"] for language in languages},
         task_to_id={"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]},
         return_timestamps=False,
         suppress_tokens=sorted(number for name, number in ids.items() if name.startswith("<|") and number != end),
@@ -66,13 +69,13 @@ def fill(folder: Path) -> None:
     WhisperFeatureExtractor(feature_size=80).save_pretrained(folder)
 
 
-def _tokenizer() -> Any:
+def _tokenizer(languages: Sequence[str]) -> Any:
     """One token a byte, and the marks of Whisper."""
     from transformers import WhisperTokenizer
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     symbols = list(bytes_to_unicode().values())
-    marks = ["<|endoftext|>", "<|startoftranscript|>", *(f"<|{language}|>" for language in _LANGUAGES)]
+    marks = ["<|endoftext|>", "<|startoftranscript|>", *(f"<|{language}|>" for language in languages)]
     marks += ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
     vocabulary = {symbol: number for number, symbol in enumerate([*symbols, *marks])}
     tokenizer = WhisperTokenizer(vocab=vocabulary, merges=[], language="en", task="transcribe")
@@ -80,9 +83,12 @@ def _tokenizer() -> Any:
     return tokenizer
 
 
-def make(folder: Path = DEFAULT_FOLDER) -> Path:
+def make(folder: Path = DEFAULT_FOLDER, *, all_languages: bool = False) -> Path:
     """The model's folder, filled unless it is current."""
-    model_folder.make(folder, _STAMP, fill)
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES
+
+    languages = tuple(LANGUAGES) if all_languages else _FEW_LANGUAGES
+    model_folder.make(folder, _STAMP | {"languages": len(languages)}, partial(fill, languages=languages))
     return folder
 
 

@@ -128,9 +128,9 @@ def private_model(organization: str) -> dict[str, Any]:
     }
 
 
-def write_config(folder: Path, data_dir: Path, models: list[dict[str, Any]]) -> Path:
-    """A configuration with ports of its own."""
-    config = {
+def write_config(folder: Path, data_dir: Path, models: list[dict[str, Any]], **sections: Any) -> Path:
+    """A configuration with ports of its own, and further ``sections``."""
+    config: dict[str, Any] = {
         "name": "end-to-end",
         "data_dir": str(data_dir),
         "http": {"port": free_port()},
@@ -139,7 +139,9 @@ def write_config(folder: Path, data_dir: Path, models: list[dict[str, Any]]) -> 
         "ray": {"num_cpus": 4},
         "identity": {"development_organization": "Alpha"},
         "prompt_cache": {"in_memory_period_s": IN_MEMORY_PERIOD_S},
+        "realtime": {"default_model": models[0]["id"], "temperature": 0},
         "models": models,
+        **sections,
     }
     path = folder / "cluster.yaml"
     path.write_text(yaml.safe_dump(config))

@@ -79,7 +79,7 @@ def test_five_hundred_malformed_requests_bring_no_5xx(running: RunningCluster) -
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v1/chat/completions"), ("POST", "/v1/models"), ("GET", "/v1/nothing"), ("DELETE", "/"), ("GET", "/v1/models/%00%ff"),
+    [("PUT", "/v1/chat/completions"), ("POST", "/v1/models"), ("GET", "/v1/nothing"), ("DELETE", "/"), ("GET", "/v1/models/%00%ff"),
      ("GET", "/v1/models/" + "m" * 5000), ("PATCH", "/admin/v1/organizations"), ("GET", "/admin/v1/organizations/' OR 1=1 --")],
 )  # fmt: skip
 def test_wrong_methods_and_paths_are_4xx_in_openais_shape(running: RunningCluster, method: str, path: str) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from cluster.errors import ModelNotFound
+from cluster.errors import ModelNotFound, PermissionDenied
 from cluster.identity.principal import Principal
 from cluster.inference.requests import GenerationRequest
 from cluster.inference.service import Call, Completion, CompletionStream, ModelCard
@@ -90,7 +90,8 @@ class FakeStream:
 
 @dataclass
 class FakeInference:
-    """Answers from its fields and remembers what it was asked. ``cards``: the models that a caller sees."""
+    """Answers from its fields and remembers what it was asked. ``cards``: the models that a caller sees, of which
+    those in ``tuned`` can be deleted."""
 
     cards: dict[Principal, list[ModelCard]]
     answer: bytes = field(default_factory=chat_body)
@@ -100,6 +101,7 @@ class FakeInference:
     asked: list[tuple[Principal, GenerationRequest, Call]] = field(default_factory=list)
     began: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    tuned: set[str] = field(default_factory=set)
 
     def models(self, principal: Principal) -> list[ModelCard]:
         return self.cards.get(principal, [])
@@ -109,6 +111,19 @@ class FakeInference:
             if card.id == model_id:
                 return card
         raise ModelNotFound(f"The model '{model_id}' does not exist or you do not have access to it.", param="model")
+
+    async def list_models(self, principal: Principal) -> list[ModelCard]:
+        return self.models(principal)
+
+    async def find_model(self, principal: Principal, model_id: str) -> ModelCard:
+        return self.model(principal, model_id)
+
+    async def delete_model(self, principal: Principal, model_id: str) -> None:
+        card = self.model(principal, model_id)
+        if model_id in self.tuned:
+            self.cards[principal].remove(card)
+            return
+        raise PermissionDenied("Only tuned models can be deleted.", param="model", code="insufficient_permissions")
 
     async def complete(self, principal: Principal, request: GenerationRequest, call: Call) -> Completion:
         await self._begin(principal, request, call)

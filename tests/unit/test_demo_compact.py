@@ -33,6 +33,7 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_bits_are_bfloat16_rounded_to_nearest_even() -> None:
     torch = pytest.importorskip("torch")
     values = np.random.default_rng(0).normal(size=10_000).astype(np.float32)
@@ -88,6 +89,7 @@ def test_stamp_follows_the_weights(source: Path) -> None:
     assert stamp_of(source) != before
 
 
+@pytest.mark.slow
 def test_training_goes_on_where_compact_weights_left_off() -> None:
     from models.demo.network import DemoNetwork
 
@@ -100,3 +102,16 @@ def test_training_goes_on_where_compact_weights_left_off() -> None:
     assert all(np.array_equal(again.tensors[name], bits) for name, bits in trained.tensors.items())
     with pytest.raises(ValueError, match="other tokens"):
         DemoNetwork([5, 7, 13], seed=2).restore(trained)
+
+
+def test_tokens_that_come_later_get_fresh_rows_and_the_others_keep_theirs() -> None:
+    from models.demo.network import DemoNetwork
+
+    trained = DemoNetwork([5, 11], seed=1).compact()
+    network = DemoNetwork([2, 5, 7, 11], seed=2)
+    fresh = network.compact().rows
+    network.restore(trained)
+    rows = network.compact().rows
+    assert np.array_equal(rows[[0, 2, 4]], trained.rows)
+    assert np.array_equal(rows[[1, 3]], fresh[[1, 3]])
+    assert compact.from_bits(fresh[[1, 3]]).any()

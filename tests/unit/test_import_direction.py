@@ -11,13 +11,13 @@ PACKAGE = Path(__file__).resolve().parents[2] / "cluster"
 
 #: Lower layers know nothing of higher ones. Names in one layer may use each other.
 LAYERS = (
-    {"config", "errors"},
+    {"config", "errors", "heap"},
     {"store", "telemetry"},
-    {"identity", "admission", "prompt_cache", "routing", "engine", "relay", "speech"},
+    {"identity", "admission", "prompt_cache", "routing", "engine", "relay", "speech", "completions", "files", "jobs", "tuned"},
     {"inference", "replay"},
-    {"realtime"},
+    {"realtime", "spoken", "evals", "tuning"},
     {"edges"},
-    {"app", "runtime", "cli"},
+    {"app", "runtime", "cli", "job_handlers", "distilling"},
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 #: What domain code must not know.
@@ -27,12 +27,20 @@ FOREIGN = {
     "prompt_cache": {"ray", "fastapi", "starlette", "grpc", "httpx"},
     "identity": {"ray", "fastapi", "starlette", "grpc", "vllm"},
     "admission": {"ray", "fastapi", "starlette", "grpc", "vllm"},
+    "completions": {"ray", "fastapi", "starlette", "grpc", "vllm"},
+    "files": {"ray", "fastapi", "starlette", "grpc", "vllm"},
+    "jobs": {"ray", "fastapi", "starlette", "grpc", "httpx", "vllm", "torch"},
+    "tuned": {"ray", "fastapi", "starlette", "grpc", "vllm", "torch"},
     "store": {"ray", "fastapi", "starlette", "grpc", "vllm"},
     "config": {"ray", "fastapi", "starlette", "grpc", "vllm", "torch"},
     "errors": {"ray", "fastapi", "starlette", "grpc", "vllm"},
     "speech": {"fastapi", "starlette", "grpc", "httpx", "vllm"},
     "telemetry": {"ray", "fastapi", "starlette", "grpc"},
     "inference": {"fastapi", "starlette", "grpc", "vllm"},
+    "spoken": {"ray", "fastapi", "starlette", "grpc", "httpx", "vllm", "torch"},
+    "evals": {"ray", "fastapi", "starlette", "grpc", "httpx", "vllm", "torch"},
+    "distilling": {"ray", "fastapi", "starlette", "grpc", "httpx", "typer", "vllm", "torch"},
+    "tuning": {"fastapi", "starlette", "grpc", "httpx", "vllm"},
     "realtime": {"ray", "fastapi", "starlette", "grpc", "vllm", "torch", "websockets"},
 }
 

@@ -18,6 +18,9 @@ from cluster.edges.grpc import errors
 from cluster.edges.refusals import OnRefusal
 from cluster.errors import OssatureError, Unauthenticated
 from cluster.inference.service import Call
+from cluster.telemetry import labels
+from cluster.telemetry.tracing.span import NO_SPAN, Kind, Span, Tracer
+from cluster.telemetry.tracing.traceparent import HEADER
 
 REQUEST_ID_KEY = "x-request-id"
 TIMEOUT_KEY = "ossature-timeout-s"
@@ -30,6 +33,9 @@ ADMIN_KEY = "x-ossature-admin-key"
 PROCESSING_KEY = "ossature-processing-ms"
 ORGANIZATION_KEY = "openai-organization"
 PROJECT_KEY = "openai-project"
+
+_OK: int = grpc.StatusCode.OK.value[0]
+_CANCELLED: int = grpc.StatusCode.CANCELLED.value[0]
 
 _BEARER = re.compile(r"Bearer +(\S+)", re.IGNORECASE)
 
@@ -61,6 +67,7 @@ class RpcCall:
         self.org_id = ""
         self.route = ""
         self.explain = False
+        self._span: Span = NO_SPAN
 
     def credentials(self) -> tuple[str, str | None, str | None]:
         """The API key, and the organization and project that it is asked to act for.
@@ -77,9 +84,16 @@ class RpcCall:
             raise Unauthenticated("The authorization metadata must have the form: Bearer YOUR_KEY.", reason="malformed")
         return bearer[1], self._single(ORGANIZATION_KEY), self._single(PROJECT_KEY)
 
+    def traced(self, tracer: Tracer, method: str) -> None:
+        """Begin the span of this call, where it is sampled. ``method``: ``package.Service/Method``."""
+        caller = next((value for name, value in self._metadata if name == HEADER and isinstance(value, str)), None)
+        self._span = tracer.begin(method, Kind.SERVER, caller)
+        service, _, name = method.partition("/")
+        self._span.set({"rpc.system": "grpc", "rpc.service": service, "rpc.method": name, "ossature.request_id": self.request_id})
+
     def origin(self) -> Call:
         """How the call came in, for the inside."""
-        return Call(edge="grpc", trace_id=self.request_id, timeout_s=self._timeout_s(), explain=self.explain)
+        return Call(edge="grpc", trace_id=self.request_id, timeout_s=self._timeout_s(), explain=self.explain, span=self._span)
 
     def admin_key(self) -> str | None:
         """An admin's key, if one was sent beside the caller's."""
@@ -97,13 +111,30 @@ class RpcCall:
             self._on_refusal("grpc", self.org_id, error)
             self._status = errors.status_of(error, self.request_id)
             self._set(errors.status_code(error), self._status.message)
+            self._failed(error)
         except Exception as error:
             self._on_refusal("grpc", self.org_id, error)
             logger.exception("Request %s failed on a defect", self.request_id)
             self._status = errors.defect(self.request_id)
             self._set(grpc.StatusCode.INTERNAL, self._status.message)
+            self._failed(error)
+        except BaseException:
+            self._span.set({"rpc.grpc.status_code": _CANCELLED})
+            raise
+        else:
+            self._span.set({"rpc.grpc.status_code": _OK})
         finally:
             self._context.set_trailing_metadata(self._trailers())
+            if self._status is not None:
+                self._span.set({"rpc.grpc.status_code": self._status.code})
+            if self._span is not NO_SPAN:
+                self._span.set({"ossature.org_id": self.org_id or None})
+                self._span.end()
+
+    def _failed(self, error: Exception) -> None:
+        # What is the caller's fault is no failure of the server.
+        if not isinstance(error, OssatureError) or error.status >= 500:
+            self._span.failed(labels.code_of(error))
 
     def _set(self, code: grpc.StatusCode, details: str) -> None:
         self._context.set_code(code)

@@ -17,6 +17,7 @@ from cluster.errors import (
     EngineFailed,
     InvalidRequest,
     MethodNotAllowed,
+    ModelUnusable,
     NotFound,
     OssatureError,
     Overloaded,
@@ -46,6 +47,7 @@ CODES: dict[type[OssatureError], grpc.StatusCode] = {
     # ABORTED, not INTERNAL or UNAVAILABLE: the whole call may be repeated, but a client library must not do so by itself once
     # messages of the answer have been handed out.
     EngineFailed: grpc.StatusCode.ABORTED,
+    ModelUnusable: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 # Clients accept 8 KiB of trailing metadata by default. A message may stand in it percent-encoded and, twice, in base64: 5.7 times

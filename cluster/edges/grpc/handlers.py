@@ -17,14 +17,15 @@ from contextlib import aclosing
 from typing import Any, Protocol, TypeAlias, cast
 
 import grpc
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from cluster.edges.grpc.call import REQUEST_ID_KEY, TIMEOUT_KEY, new_request_id
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Metadata = list[tuple[str, str | bytes]]
 UnaryMethod = Callable[[bytes, Any], Awaitable[bytes]]
-StreamMethod = Callable[[bytes, Any], AsyncGenerator[bytes, None]]
+StreamMethod = Callable[[Any, Any], AsyncGenerator[bytes, None]]
+"""Its first argument: the request, or an iterator of them where the client streams, too."""
 
 
 class ServerContext(Protocol):
@@ -49,11 +50,7 @@ class ServiceHandler(grpc.ServiceRpcHandler):  # type: ignore[type-arg]  # gener
         self._method_handlers: dict[str, Handler] = {}
         for method in service.methods:
             function = getattr(servicer, method.name)
-            self._method_handlers[f"/{service.full_name}/{method.name}"] = (
-                grpc.unary_stream_rpc_method_handler(_serialized_stream(function))
-                if method.server_streaming
-                else grpc.unary_unary_rpc_method_handler(_serialized(function))
-            )
+            self._method_handlers[f"/{service.full_name}/{method.name}"] = _handler(method, function)
 
     def service_name(self) -> str:
         return self._service_name
@@ -62,9 +59,22 @@ class ServiceHandler(grpc.ServiceRpcHandler):  # type: ignore[type-arg]  # gener
         handler = self._method_handlers.get(handler_call_details.method)
         if handler is None:
             return None
+        if handler.request_streaming:
+            return grpc.stream_stream_rpc_method_handler(_announced_stream(cast(StreamMethod, handler.stream_stream)))
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(_announced_stream(cast(StreamMethod, handler.unary_stream)))
         return grpc.unary_unary_rpc_method_handler(_informed(cast(UnaryMethod, handler.unary_unary)))
+
+
+def _handler(method: MethodDescriptor, function: Any) -> Handler:
+    """Raises ``ValueError`` for a method that takes a stream and answers once: no service has one."""
+    if method.client_streaming and not method.server_streaming:
+        raise ValueError(f"{method.full_name} takes a stream and answers once")
+    if method.client_streaming:
+        return grpc.stream_stream_rpc_method_handler(_serialized_stream(function))
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(_serialized_stream(function))
+    return grpc.unary_unary_rpc_method_handler(_serialized(function))
 
 
 class InformedContext:
@@ -95,7 +105,7 @@ def _informed(method: UnaryMethod) -> UnaryMethod:
 
 
 def _announced_stream(method: StreamMethod) -> StreamMethod:
-    async def call(request: bytes, context: ServerContext) -> AsyncGenerator[bytes, None]:
+    async def call(request: Any, context: ServerContext) -> AsyncGenerator[bytes, None]:
         informed = InformedContext(context)
         await context.send_initial_metadata(((REQUEST_ID_KEY, informed.request_id),))
         async with aclosing(method(request, informed)) as messages:
@@ -115,7 +125,7 @@ def _serialized(method: Callable[..., Awaitable[Any]]) -> UnaryMethod:
 
 
 def _serialized_stream(method: Callable[..., AsyncGenerator[Any, None]]) -> StreamMethod:
-    async def call(request: bytes, context: Any) -> AsyncGenerator[bytes, None]:
+    async def call(request: Any, context: Any) -> AsyncGenerator[bytes, None]:
         async with aclosing(method(request, grpc_context=context)) as messages:
             async for message in messages:
                 yield message.SerializeToString()

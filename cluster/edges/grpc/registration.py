@@ -8,13 +8,18 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
-from cluster.edges.grpc.generated.ossature.v1 import chat_pb2, models_pb2
+from cluster.edges.grpc.generated.ossature.realtime.v1 import realtime_pb2
+from cluster.edges.grpc.generated.ossature.v1 import chat_pb2, evals_pb2, fine_tuning_pb2, models_pb2, stored_completions_pb2
 from cluster.edges.grpc.handlers import ServiceHandler
 
 HEALTH_SERVICE: ServiceDescriptor = health_pb2.DESCRIPTOR.services_by_name["Health"]
 API_SERVICES: tuple[ServiceDescriptor, ...] = (
     chat_pb2.DESCRIPTOR.services_by_name["ChatService"],
     models_pb2.DESCRIPTOR.services_by_name["ModelService"],
+    stored_completions_pb2.DESCRIPTOR.services_by_name["StoredCompletionService"],
+    evals_pb2.DESCRIPTOR.services_by_name["EvalService"],
+    fine_tuning_pb2.DESCRIPTOR.services_by_name["FineTuningService"],
+    realtime_pb2.DESCRIPTOR.services_by_name["RealtimeService"],
 )
 SERVICES: tuple[ServiceDescriptor, ...] = (*API_SERVICES, HEALTH_SERVICE)
 SERVICE_NAMES: tuple[str, ...] = tuple(service.full_name for service in SERVICES)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from pydantic import ValidationError
-
 from cluster.config.schema import HttpSettings
 from cluster.edges.http.exchange import Exchange
+from cluster.edges.http.json_fields import MAX_BODY_BYTES, read_fields
+from cluster.edges.http.query import Query
+from cluster.errors import OssatureError
+from cluster.identity.audit import AuditFilter, AuditPage, Outcome
 from cluster.identity.principal import Principal
-from cluster.inference.requests import json_body, problems
 from cluster.inference.requests.fields import Strict
 from cluster.inference.requests.limits import RequestLimits
-
-_MAX_BODY_BYTES = 64 << 10
 
 
 class Shown(Protocol):
@@ -45,6 +44,14 @@ class Directory(Protocol):
     async def revoke_key(self, admin: Principal, key_id: str) -> Shown: ...
 
 
+class Audit(Protocol):
+    """The part of :class:`~cluster.identity.audit.AuditLog` that this edge calls."""
+
+    async def refused(self, actor: str, action: str, error: OssatureError) -> None: ...
+
+    async def list_events(self, admin: Principal, wanted: AuditFilter, *, after: str | None, limit: int) -> AuditPage: ...
+
+
 class NewOrganization(Strict):
     name: str
 
@@ -63,6 +70,9 @@ class NewApiKey(Strict):
 class NewAdminKey(Strict):
     name: str
 
+
+MAX_AUDIT_EVENTS = 100
+"""Of one page; a fifth of that when the caller doesn't say."""
 
 _Body = TypeVar("_Body", bound=Strict)
 
@@ -114,21 +124,35 @@ class Admin:
         await exchange.respond_object(await self._status(exchange.caller))
 
     async def _read(self, exchange: Exchange, kind: type[_Body]) -> _Body:
-        limit_bytes = min(_MAX_BODY_BYTES, self._settings.max_body_bytes)
-        data = json_body.decode_object(await exchange.read_json(limit_bytes, self._settings.body_timeout_s), self._limits)
-        if unknown := [name for name in data if name not in kind.model_fields]:
-            raise problems.unrecognized(unknown)
-        try:
-            return kind.model_validate(data)
-        except ValidationError as error:
-            raise problems.from_pydantic(error) from None
+        limit_bytes = min(MAX_BODY_BYTES, self._settings.max_body_bytes)
+        return await read_fields(
+            exchange, kind, limit_bytes=limit_bytes, timeout_s=self._settings.body_timeout_s, limits=self._limits
+        )
+
+
+class AuditEndpoints:
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    async def list_audit_events(self, exchange: Exchange) -> None:
+        query = Query(exchange)
+        wanted = AuditFilter(
+            action=query.text("action"),
+            outcome=query.choice("outcome", [outcome.value for outcome in Outcome]),
+            actor=query.text("actor"),
+            organization_id=query.text("organization_id"),
+        )
+        after, limit = query.text("after"), query.number("limit", 1, MAX_AUDIT_EVENTS)
+        query.end()
+        page = await self._audit.list_events(exchange.caller, wanted, after=after, limit=limit or MAX_AUDIT_EVENTS // 5)
+        await _show_all(exchange, page.events, has_more=page.has_more)
 
 
 async def _show(exchange: Exchange, thing: Shown) -> None:
     await exchange.respond_object(thing.to_json())
 
 
-async def _show_all(exchange: Exchange, things: Sequence[Shown]) -> None:
+async def _show_all(exchange: Exchange, things: Sequence[Shown], *, has_more: bool = False) -> None:
     data = [thing.to_json() for thing in things]
     ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-    await exchange.respond_object({"object": "list", "data": data, **ends, "has_more": False})
+    await exchange.respond_object({"object": "list", "data": data, **ends, "has_more": has_more})

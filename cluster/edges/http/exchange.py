@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -14,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from cluster.edges.http.promptness import Begun, begun, within
 from cluster.errors import OssatureError, RequestTimeout, RequestTooLarge, UnsupportedMediaType
 from cluster.identity.principal import Principal
+from cluster.telemetry.tracing.span import NO_SPAN, Span
 
 Header = tuple[bytes, bytes]
 
@@ -35,16 +36,20 @@ class Exchange:
     """Made per request.
 
     ``principal`` is set once the caller is known, ``accounted`` once the inside has taken over and counts what happens,
-    ``explain`` if an admin asked for reasons, ``started`` with the first byte of an answer, ``finished`` with its last. ``pieces``
-    counts what was written of it.
+    ``explain`` if an admin asked for reasons, ``started`` and ``status`` with the first byte of an answer, ``finished`` with its
+    last. ``pieces`` counts what was written of it. ``span``: of a request that is traced.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, write_timeout_s: float = 60.0) -> None:
         self.request_id = f"req_{secrets.token_hex(16)}"
         self.method: str = scope["method"]
         self.path = path_of(scope)
+        self.scheme: str = scope.get("scheme", "http")
+        self.query_string: bytes = scope.get("query_string", b"")
         self.principal: Principal | None = None
         self.explain = False
+        self.span: Span = NO_SPAN
+        self.status: int | None = None
         self.accounted = False
         self.extra_headers: list[Header] = []
         self.started = False
@@ -74,9 +79,7 @@ class Exchange:
     async def read_json(self, limit_bytes: int, timeout_s: float) -> bytes:
         """The whole body. Raises 408, 413, 415 errors as early as they are known, and :class:`ClientGone`."""
         self._check_content_type()
-        announced = self.header("content-length")
-        if announced is not None and announced.isdecimal() and int(announced[:20]) > limit_bytes:
-            raise _too_large(limit_bytes)
+        self._check_announced(limit_bytes)
         chunks: list[bytes] = []
         size = 0
         try:
@@ -90,6 +93,31 @@ class Exchange:
         except TimeoutError:
             raise RequestTimeout(f"The request body did not arrive within {timeout_s:g} seconds.") from None
         return b"".join(chunks)
+
+    async def body_chunks(self, idle_timeout_s: float, limit_bytes: int | None = None) -> AsyncIterator[bytes]:
+        """The body as it arrives.
+
+        Raises a 408 error when nothing comes for ``idle_timeout_s``, a 413 error as early as it is known, and :class:`ClientGone`.
+        """
+        size = 0
+        if limit_bytes is not None:
+            self._check_announced(limit_bytes)
+        while not self._body_read:
+            try:
+                async with asyncio.timeout(idle_timeout_s):
+                    chunk = await self._receive_chunk()
+            except TimeoutError:
+                raise RequestTimeout(f"Nothing more of the request body arrived for {idle_timeout_s:g} seconds.") from None
+            size += len(chunk)
+            if limit_bytes is not None and size > limit_bytes:
+                raise _too_large(limit_bytes)
+            if chunk:
+                yield chunk
+
+    def _check_announced(self, limit_bytes: int) -> None:
+        announced = self.header("content-length")
+        if announced is not None and announced.isdecimal() and int(announced[:20]) > limit_bytes:
+            raise _too_large(limit_bytes)
 
     async def _receive_chunk(self) -> bytes:
         message = await self.receive()
@@ -140,6 +168,7 @@ class Exchange:
 
     async def start(self, status: int, headers: Iterable[Header]) -> None:
         self.started = True
+        self.status = status
         await self._transmit({"type": "http.response.start", "status": status, "headers": [*headers, *self._standard_headers()]})
 
     async def send_body(self, body: bytes, *, last: bool) -> None:

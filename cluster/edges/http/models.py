@@ -1,4 +1,4 @@
-"""``GET /v1/models`` and ``GET /v1/models/{id}``."""
+"""``GET /v1/models``, and ``GET`` and ``DELETE /v1/models/{id}``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ class Models:
         self._inference = inference
 
     async def list(self, exchange: Exchange) -> None:
-        cards = self._inference.models(exchange.caller)
+        cards = await self._inference.list_models(exchange.caller)
         await exchange.respond_object({"object": "list", "data": [_model(card) for card in cards]})
 
     async def retrieve(self, exchange: Exchange, model_id: str) -> None:
-        await exchange.respond_object(_model(self._inference.model(exchange.caller, model_id)))
+        await exchange.respond_object(_model(await self._inference.find_model(exchange.caller, model_id)))
+
+    async def delete(self, exchange: Exchange, model_id: str) -> None:
+        await self._inference.delete_model(exchange.caller, model_id)
+        await exchange.respond_object({"id": model_id, "object": "model", "deleted": True})
 
 
 def _model(card: ModelCard) -> dict[str, object]:

@@ -9,14 +9,25 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from cluster import __version__
+from cluster.edges.bodies import UpdateStoredCompletion
 from cluster.edges.http.admin import NewAdminKey, NewApiKey, NewOrganization, NewProject
 from cluster.edges.http.routes import Access, Route
+from cluster.edges.http.stored_completions import ExportStoredCompletions
+from cluster.evals.requests import CreateEval, CreateEvalRun, UpdateEval
 from cluster.inference.requests.chat import ChatFields
 from cluster.inference.requests.completion import CompletionFields
 from cluster.inference.requests.fields import Strict
+from cluster.spoken.speech_request import SpeechFields
+from cluster.tuning.request import CreateFineTuningJob
 
 _BODIES: Mapping[str, type[Strict]] = {
-    kind.__name__: kind for kind in (ChatFields, CompletionFields, NewOrganization, NewProject, NewApiKey, NewAdminKey)
+    kind.__name__: kind
+    for kind in (
+        *(ChatFields, CompletionFields, SpeechFields, UpdateStoredCompletion, ExportStoredCompletions),
+        *(CreateEval, UpdateEval, CreateEvalRun),
+        CreateFineTuningJob,
+        *(NewOrganization, NewProject, NewApiKey, NewAdminKey),
+    )
 }
 _ERROR = {
     "type": "object",
@@ -61,7 +72,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": route.summary,
         "security": [] if route.access is Access.PUBLIC else [{"key": []}],
         "responses": {
-            "200": {"description": "The answer.", "content": {"application/json": {"schema": {"type": "object"}}}},
+            str(route.status): {"description": "The answer.", "content": {"application/json": {"schema": {"type": "object"}}}},
             "default": {
                 "description": "An error.",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},

@@ -22,7 +22,10 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``{name}`` in ``path`` is a parameter of one segment, ``{name:path}`` may hold slashes. ``body``: name of its schema."""
+    """``{name}`` in ``path`` is a parameter of one segment, ``{name:path}`` may hold slashes. ``body``: name of its schema.
+
+    ``status``: of a success.
+    """
 
     method: str
     path: str
@@ -30,6 +33,7 @@ class Route:
     handler: Handler
     summary: str
     body: str | None = None
+    status: int = 200
 
 
 class RouteTable:

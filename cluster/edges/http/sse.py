@@ -33,7 +33,7 @@ def events(payloads: list[bytes]) -> bytes:
     return b"data: " + b"\n\ndata: ".join(payloads) + b"\n\n"
 
 
-class _KeepAlive:
+class KeepAlive:
     """Writes a comment whenever nothing else was written for ``period_s``, so that nobody on the way takes the stream for dead.
 
     A model can be silent for long: gpt-oss between its channels, an engine with a full queue.
@@ -66,7 +66,7 @@ async def send_stream(exchange: Exchange, stream: CompletionStream, headers: lis
     Raises :class:`~cluster.edges.http.exchange.ClientGone`. The caller closes ``stream``.
     """
     await exchange.start(200, [*HEADERS, *headers])
-    with _KeepAlive(exchange, keep_alive_s):
+    with KeepAlive(exchange, keep_alive_s):
         tail = await _send_batches(exchange, stream)
     await exchange.send_body(tail, last=True)
 

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cluster.errors import InvalidRequest, Unauthenticated
-from cluster.prompt_cache.keys import derive_key
+from cluster.prompt_cache.keys import derive_key, opened
 from cluster.realtime.protocol.session_objects import RealtimeSessionUpdate, SessionUpdateBody
 
 PREFIX: Final = "ek_"
@@ -42,17 +42,19 @@ _decoder = msgspec.json.Decoder(Grant)
 
 @dataclass(frozen=True, slots=True)
 class SecretSealer:
-    _cipher: AESGCM = field(repr=False)
+    """The first cipher is for new ones; all of them open what was made with them."""
+
+    _ciphers: tuple[AESGCM, ...] = field(repr=False)
 
     @classmethod
-    def of(cls, cluster_secret: bytes) -> SecretSealer:
-        """Raises ``ValueError`` for a secret under 32 bytes."""
-        return cls(AESGCM(derive_key(cluster_secret, _PURPOSE)))
+    def of(cls, cluster_secret: bytes, *accepted: bytes) -> SecretSealer:
+        """``accepted``: further generations of the cluster secret. Raises ``ValueError`` for a secret under 32 bytes."""
+        return cls(tuple(AESGCM(derive_key(secret, _PURPOSE)) for secret in (cluster_secret, *accepted)))
 
     def seal(self, grant: Grant) -> str:
         """Raises :class:`InvalidRequest` for settings that make it longer than a header may be."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, zlib.compress(msgspec.json.encode(grant)), _PURPOSE.encode())
+        sealed = self._ciphers[0].encrypt(nonce, zlib.compress(msgspec.json.encode(grant)), _PURPOSE.encode())
         secret = PREFIX + base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
         if len(secret) > MAX_CHARS:
             raise InvalidRequest(
@@ -73,7 +75,7 @@ class SecretSealer:
         text = secret.removeprefix(PREFIX)
         try:
             data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            plain = self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _PURPOSE.encode())
+            plain = opened(self._ciphers, data[:_NONCE_BYTES], data[_NONCE_BYTES:], _PURPOSE.encode())
             return _decoder.decode(zlib.decompressobj().decompress(plain, _MAX_INFLATED_BYTES))
         except (InvalidTag, ValueError, binascii.Error, zlib.error):
             return None

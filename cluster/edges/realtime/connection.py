@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from cluster.config.schema import RealtimeSettings
 from cluster.edges.http.exchange import Header, retry_headers
 from cluster.edges.http.promptness import within
+from cluster.edges.realtime.idle import IdleTimeout
 from cluster.errors import OssatureError
 from cluster.realtime.driver.driver import ConnectionLost
 from cluster.realtime.protocol.client_events import ClientEvent
@@ -32,6 +33,7 @@ class WebSocketConnection:
         self._send = send
         self._dialect = dialect
         self._settings = settings
+        self._idle = IdleTimeout(settings.idle_timeout_s)
 
     async def accept(self, subprotocol: str | None, headers: list[Header]) -> None:
         """Raises :class:`ConnectionLost`."""
@@ -39,8 +41,7 @@ class WebSocketConnection:
 
     async def receive(self) -> ClientEvent | EventInvalid:
         try:
-            async with asyncio.timeout(self._settings.idle_timeout_s):
-                message = await self._receive()
+            message = await self._idle.wait(self._receive())
         except TimeoutError:
             await self.close(_GOING_AWAY, "idle timeout")
             raise ConnectionLost from None
@@ -68,6 +69,10 @@ class WebSocketConnection:
             await self._transmit({"type": "websocket.close", "code": code, "reason": cut})
         except ConnectionLost:
             return
+
+    def stop(self) -> None:
+        """Nothing more will be received."""
+        self._idle.stop()
 
     async def _transmit(self, message: Message) -> None:
         try:

@@ -88,3 +88,5 @@ class RealtimeEdge:
         except Exception:  # noqa: BLE001 - a defect ends this session and no other
             _log.exception("A realtime session failed")
             await connection.close(INTERNAL_ERROR, "internal error")
+        finally:
+            connection.stop()

@@ -138,4 +138,6 @@ class Sessions:
             heard_by_clock=settings.heard_by_clock,
             model_hears=model in self._hearing_models,
             instructions=settings.instructions,
+            reasoning_effort=settings.reasoning_effort,
+            temperature=settings.temperature,
         )

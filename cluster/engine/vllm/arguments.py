@@ -41,6 +41,12 @@ REFUSED: Mapping[str, str] = {
 """Arguments that may not be set, and why, besides those that the configuration itself refuses (``config/managed_arguments.py``)."""
 
 
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""Ranks of adapters that vLLM can reserve room for."""
+
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
 class ArgumentRejected(ValueError):
     """vLLM's parser refused an argument; the message is the parser's."""
 
@@ -76,6 +82,8 @@ def build(model: ModelSettings) -> argparse.Namespace:
         raise ValueError(f"model {model.id}: " + "; ".join(problems))
     parser = _parser()
     arguments: dict[str, object] = dict(GPT_OSS_DEFAULTS) if is_gpt_oss(model.source) else {}
+    if model.adapters.enabled:
+        arguments |= _adapter_arguments(model)
     arguments |= model.engine
     arguments |= {
         "model": model.source,
@@ -93,6 +101,20 @@ def build(model: ModelSettings) -> argparse.Namespace:
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"model {model.id}: {error}") from error
     return namespace
+
+
+def _adapter_arguments(model: ModelSettings) -> dict[str, object]:
+    adapters = model.adapters
+    arguments: dict[str, object] = {
+        "enable_lora": True,
+        "max_lora_rank": next(rank for rank in LORA_RANKS if rank >= adapters.max_rank),
+        "max_loras": adapters.max_running,
+        "max_cpu_loras": adapters.max_loaded,
+    }
+    if is_gpt_oss(model.source):
+        # On CPU there are no expert kernels for LoRA, and the recipes leave experts alone.
+        arguments["lora_target_modules"] = list(ATTENTION)
+    return arguments
 
 
 def _source_problems(model: ModelSettings) -> list[str]:

@@ -9,21 +9,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
 from typing import Any
 
 from cluster.config.schema import ModelSettings
+from cluster.engine.adapters.errors import AdapterError, AdapterUnusable
+from cluster.engine.adapters.folder import AdapterFolder
+from cluster.engine.adapters.loading import AdapterObserver, Adapters, Held
 from cluster.engine.cold_start import ColdStart, OnPhase, Phase
-from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, Frame, Operation, PayloadSink
+from cluster.engine.contract import (
+    Adapter,
+    EngineRequest,
+    EngineTiming,
+    EngineUsage,
+    Fault,
+    Frame,
+    Operation,
+    PayloadSink,
+)
+from cluster.engine.observer import SilentObserver
 from cluster.engine.processes import EngineProcesses
 from cluster.engine.residency import Residency
-from cluster.engine.vllm import arguments, faults, harmony, payloads
+from cluster.engine.vllm import arguments, audio_input, faults, harmony, payloads
 from cluster.engine.vllm.architecture import is_gpt_oss
 from cluster.engine.vllm.environment import engine_environment
 from cluster.engine.vllm.patches.startup_phases import KV_CACHE, LOAD_WEIGHTS, UTILITY
@@ -39,7 +51,8 @@ class VllmEngine:
     """One engine. ``rank`` tells this replica's metrics from those of the model's other replicas.
 
     ``on_stream`` is told which front end writes each streamed answer that has begun: ``lean`` or ``vllm``.
-    ``residency`` is kept in step with the engine's prefix cache.
+    ``residency`` is kept in step with the engine's prefix cache. ``adapter_files``: where adapters of tuned models are found;
+    without it there are none. ``on_adapters`` is told which ones are held, ``adapter_observer`` what loading them takes.
     """
 
     def __init__(
@@ -50,8 +63,15 @@ class VllmEngine:
         on_phase: OnPhase | None = None,
         on_stream: Callable[[str], None] | None = None,
         residency: Residency | None = None,
+        adapter_files: AdapterFolder | None = None,
+        on_adapters: Callable[[Held], None] | None = None,
+        adapter_observer: AdapterObserver | None = None,
     ) -> None:
         self._model = model
+        self._adapter_files = adapter_files
+        self._on_adapters = on_adapters or (lambda held: None)
+        self._adapter_observer = adapter_observer or SilentObserver()
+        self._adapters: Adapters | None = None
         self._rank = rank
         self._on_phase = on_phase or (lambda report: None)
         self._on_stream = on_stream or (lambda front_end: None)
@@ -62,6 +82,7 @@ class VllmEngine:
         self._llm: Any = None
         self._serving: Any = None
         self._lean = False
+        self._hearing_hz: int | None = None
         self._residency = residency
         self._follower: Any = None
 
@@ -78,12 +99,16 @@ class VllmEngine:
                 namespace = await loop.run_in_executor(self._launcher, self._import)
             began_s = cold_start.now_s()
             self._llm = await loop.run_in_executor(self._launcher, self._launch, namespace)
-            self._processes.adopt(multiprocessing.active_children())
+            # This engine's own: the process may hold other engines, whose children are not this one's to end.
+            self._processes.adopt(self._llm.engine_core.resources.engine_manager.processes)
             await self._report_launch(cold_start, cold_start.now_s() - began_s)
             if self._follower is not None:
                 await self._follower.begin(self._llm.engine_core)
             with cold_start.phase(Phase.SERVING):
                 self._serving = await self._build_serving(namespace)
+            if self._adapter_files is not None and self._model.adapters.enabled:
+                await self._adapter_files.open()
+                self._adapters = self._build_adapters(self._adapter_files)
             with cold_start.phase(Phase.WARM_UP):
                 await self._warm_up()
         except BaseException:
@@ -124,6 +149,7 @@ class VllmEngine:
         from vllm.entrypoints.launchers.api_server.app_state import init_app_state
         from vllm.envs import enable_envs_cache
 
+        self._hearing_hz = audio_input.listening_rate_hz(self._llm)
         state = State()
         await init_app_state(self._llm, state, namespace, await self._llm.get_supported_tasks())
         if self._model.harmony_front_end == "lean" and is_gpt_oss(self._model.source):
@@ -133,14 +159,23 @@ class VllmEngine:
         enable_envs_cache()
         return state
 
+    def _build_adapters(self, files: AdapterFolder) -> Adapters:
+        from cluster.engine.vllm.lora_host import LoraHost
+
+        host = LoraHost(self._llm, self._serving.openai_serving_models)
+        return Adapters(self._model.id, files, host, host.check, self._adapter_observer, self._on_adapters)
+
     async def _warm_up(self) -> None:
         await warm_up(self, self._model.id)
 
     async def stop(self) -> None:
         """End every process of the engine. Idempotent."""
         llm, self._llm, self._serving = self._llm, None, None
+        adapters, self._adapters = self._adapters, None
         loop = asyncio.get_running_loop()
         try:
+            if adapters is not None:
+                await adapters.close()
             if self._follower is not None:
                 await self._follower.stop()
             if llm is not None:
@@ -172,14 +207,27 @@ class VllmEngine:
             return
         meter = self._meter(request, sink)
         try:
-            answer = await self._begin_stream(request, meter) if request.stream else self._whole(request, meter)
-            async with aclosing(answer):
-                async for frame in answer:
-                    yield frame
+            async with self._with_adapter(request.adapter):
+                try:
+                    answer = await self._begin_stream(request, meter) if request.stream else self._whole(request, meter)
+                    async with aclosing(answer):
+                        async for frame in answer:
+                            yield frame
+                finally:
+                    # Before the adapter is given back: vLLM may need it until it has been told.
+                    await meter.close()
+        except AdapterError as error:
+            yield Frame(fault=error.fault)
         except Exception as error:  # noqa: BLE001  # whatever vLLM raises becomes a fault; defects are logged
             yield Frame(fault=self._fault(request, meter, error))
-        finally:
-            await meter.close()
+
+    def _with_adapter(self, adapter: Adapter | None) -> AbstractAsyncContextManager[None]:
+        """Raises :class:`AdapterError` when entered."""
+        if adapter is None:
+            return nullcontext()
+        if self._adapters is None:
+            raise AdapterUnusable("This replica serves no tuned models.")
+        return self._adapters.using(adapter)
 
     def _meter(self, request: EngineRequest, sink: PayloadSink | None) -> Any:
         from cluster.engine.vllm.metered import RequestMeter
@@ -256,19 +304,22 @@ class VllmEngine:
     async def _ask(self, request: EngineRequest) -> Any:
         """vLLM's serving class: an iterator of events, a response object or an error object."""
         if request.operation is Operation.CHAT:
+            if self._hearing_hz is not None and audio_input.has_audio(request):
+                request = await asyncio.to_thread(audio_input.decoded, request, self._hearing_hz)
             return await self._serving.openai_serving_chat.create_chat_completion(to_vllm(request, lean=self._lean))
         return await self._serving.openai_serving_completion.create_completion(to_vllm(request))
 
     def _fault(self, request: EngineRequest, meter: Any, error: Exception) -> Any:
         fault = faults.from_exception(error, request.operation, started=meter.started)
         if fault is faults.INTERNAL:
-            logger.error("request %s failed", request.request_id, exc_info=error)
+            logger.error("request %s failed", request.request_id, exc_info=error, extra={"answer_id": request.request_id})
         return fault
 
     def _refusal(self, request: EngineRequest, meter: Any, error: Mapping[str, Any]) -> Any:
         fault = faults.from_response(error, request.operation, started=meter.started)
         if fault is faults.INTERNAL:
-            logger.error("request %s failed in vLLM: %s", request.request_id, error.get("type"))
+            told = {"answer_id": request.request_id}
+            logger.error("request %s failed in vLLM: %s", request.request_id, error.get("type"), extra=told)
         return fault
 
 

@@ -25,6 +25,14 @@ _TOO_LONG = re.compile(
 _PROMPT_LENGTH = re.compile(r"prompt contains ((?:at least )?\d+) input tokens|Input length \((\d+)\)|prompt \(length (\d+)\)")
 
 
+class BadPart(ValueError):
+    """A part of a request that can't be understood. ``param``: its place."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
 def from_exception(error: BaseException, operation: Operation, *, started: bool) -> Fault:
     """The fault for an exception out of vLLM.
 
@@ -42,6 +50,8 @@ def from_exception(error: BaseException, operation: Operation, *, started: bool)
         return INTERNAL
     if (too_long := _context_length(str(error), operation)) is not None:
         return too_long
+    if isinstance(error, BadPart):
+        return Fault(FaultKind.INVALID_REQUEST, str(error), param=error.param)
     if isinstance(error, VLLMValidationError):
         return Fault(FaultKind.INVALID_REQUEST, str(error.args[0]), param=error.parameter)
     if isinstance(error, pydantic.ValidationError):

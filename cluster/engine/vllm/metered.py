@@ -128,6 +128,7 @@ class RequestMeter:
             EngineTiming(
                 queue_s=max(stats.scheduled_ts - stats.queued_ts, 0.0),
                 prefill_s=max(stats.first_token_ts - stats.scheduled_ts, 0.0),
+                decode_s=max(stats.last_token_ts - stats.first_token_ts, 0.0),
             )
             for stats in (prompt.stats for prompt in self._prompts)
             if stats is not None and stats.scheduled_ts > 0 and stats.first_token_ts > 0

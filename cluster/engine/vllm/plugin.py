@@ -43,7 +43,11 @@ def _patch_engine() -> None:
 
     if current_platform.is_cpu():
         from cluster.engine.vllm.patches.amx import allow_amx
+        from cluster.engine.vllm.patches.lora_base_rows import keep_adapters_off_base_rows
         from cluster.engine.vllm.patches.lora_on_moe import keep_experts_on_cpu_backend
+        from cluster.engine.vllm.patches.lora_prompt_scores import score_prompts_beside_others
 
         allow_amx()
+        keep_adapters_off_base_rows()
         keep_experts_on_cpu_backend()
+        score_prompts_beside_others()

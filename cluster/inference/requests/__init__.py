@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from cluster.completions.capture import Asked
 from cluster.config.schema import Retention
 from cluster.engine.contract import Operation
 
@@ -34,6 +35,11 @@ class GenerationRequest(Protocol):
     @property
     def client_cache_salt(self) -> str | None:
         """A client's own salt: may only subdivide its organization's cache, never reaches the engine."""
+        ...
+
+    @property
+    def to_store(self) -> Asked | None:
+        """What is to be kept of the request, with its answer; ``None``: nothing."""
         ...
 
     def canonical_prompt(self) -> bytes:

@@ -9,12 +9,14 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from pydantic import Field
 
+from cluster.completions.capture import Asked
 from cluster.engine.contract import Operation
 from cluster.inference.requests import fields, problems
 from cluster.inference.requests.fields import INT32_MAX, GenerationFields, Strict
 from cluster.inference.requests.limits import DEFAULT_LIMITS, RequestLimits
 from cluster.inference.requests.messages import Conversation, Message, TextContent
 from cluster.inference.requests.parsed import ParsedRequest
+from cluster.inference.requests.sound import AudioOutput
 from cluster.inference.requests.tools import MAX_TOOLS, ResponseFormat, Tool, ToolChoice, engine_format, engine_tools
 
 REFUSED: Final[Mapping[str, str]] = {
@@ -66,6 +68,7 @@ class ChatFields(GenerationFields):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     modalities: Annotated[list[Literal["text", "audio"]], Field(min_length=1, max_length=2)] | None = None
+    audio: AudioOutput | None = None
     prediction: Prediction | None = None
 
     # Beyond OpenAI's schema, under vLLM's names.
@@ -84,22 +87,37 @@ class ChatCompletionRequest(ParsedRequest):
     @classmethod
     def parse(cls, raw: Mapping[str, object] | bytes, *, limits: RequestLimits = DEFAULT_LIMITS) -> ChatCompletionRequest:
         """Validate a body. Raises :class:`~cluster.errors.InvalidRequest`."""
-        given = fields.load(ChatFields, raw, REFUSED, limits)
-        _check_combinations(given)
+        return cls.of(fields.load(ChatFields, raw, REFUSED, limits), limits, raw)
+
+    @classmethod
+    def of(
+        cls, given: ChatFields, limits: RequestLimits = DEFAULT_LIMITS, raw: Mapping[str, object] | bytes | None = None
+    ) -> ChatCompletionRequest:
+        """From the fields of a body. ``raw``: the body itself, where it may be kept.
+
+        Raises :class:`~cluster.errors.InvalidRequest`.
+        """
+        check_combinations(given)
+        if given.store and not limits.store:
+            raise problems.unsupported_parameter("store", "This server does not keep completions: leave it out, or send false.")
+        if given.store and raw is None:
+            raise problems.unsupported_parameter("store", "Chats with audio are not kept: leave it out, or send false.")
         messages = Conversation(limits).normalise(given.messages)
         shape = _shape(given)
         # Encoded once, whatever their size: both forms are made of the same pieces.
         lines = [msgspec.json.encode(message) for message in messages]
         settings = msgspec.json.encode({**fields.engine_fields(given), **_sampling(given), **shape})
         body = b'%b,"messages":[%b]}' % (settings[:-1], b",".join(lines))
-        return cls._of(given, _canonical(shape, lines), body)
+        to_store = Asked(raw, given.metadata or {}) if given.store and raw is not None else None
+        return cls._of(given, _canonical(shape, lines), body, to_store)
 
     @property
     def operation(self) -> Operation:
         return Operation.CHAT
 
 
-def _check_combinations(given: ChatFields) -> None:
+def check_combinations(given: ChatFields) -> None:
+    """Raises :class:`~cluster.errors.InvalidRequest` for fields that contradict each other or promise what is not done here."""
     if given.max_tokens is not None and given.max_completion_tokens is not None:
         raise problems.combination(
             "max_tokens", "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."

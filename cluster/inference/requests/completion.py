@@ -49,6 +49,8 @@ class CompletionRequest(ParsedRequest):
         """Validate a body. Raises :class:`~cluster.errors.InvalidRequest`."""
         given = fields.load(CompletionFields, raw, REFUSED, limits)
         prompt = _prompt(given.prompt)
+        if given.store:
+            raise problems.unsupported_parameter("store", "Only chat completions are kept: leave it out, or send false.")
         if given.best_of is not None and given.best_of != (given.n or 1):
             raise problems.unsupported_value("best_of", "it must be equal to 'n', as the answers are not ranked here.")
         if given.max_tokens == 0 and not given.echo:

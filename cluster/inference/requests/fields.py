@@ -19,6 +19,10 @@ INT32_MAX: Final = 2**31 - 1
 Penalty = Annotated[float, Field(ge=-2.0, le=2.0)]
 TokenId = Annotated[int, Field(ge=0, le=INT32_MAX)]
 TokenIdKey = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
+    Field(max_length=16),
+]
 StopString = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -66,13 +70,7 @@ class GenerationFields(Strict):
     user: Annotated[str, Field(max_length=512)] | None = None
     safety_identifier: Annotated[str, Field(max_length=512)] | None = None
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
-    metadata: (
-        Annotated[
-            dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
-            Field(max_length=16),
-        ]
-        | None
-    ) = None
+    metadata: Metadata | None = None
     store: bool | None = None
     prompt_cache_key: Annotated[str, Field(max_length=512)] | None = None
     prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
@@ -128,8 +126,6 @@ def load(kind: type[_Fields], raw: Mapping[str, object] | bytes, refused: Mappin
         raise problems.too_high("n", "integer", limits.max_choices, fields.n)
     if fields.stream_options is not None and not fields.stream:
         raise problems.combination("stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled.")
-    if fields.store:
-        raise problems.unsupported_parameter("store", "This server does not keep completions: leave it out, or send false.")
     return fields
 
 

@@ -40,7 +40,7 @@ def decode_object(data: bytes, limits: RequestLimits) -> dict[str, object]:
         raise InvalidRequest(
             f"The request body is not valid UTF-8: byte {error.start} cannot be decoded.", code="invalid_json"
         ) from None
-    _check_bytes(data, limits)
+    check_bytes(data, limits)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -87,9 +87,9 @@ def check_object(value: Mapping[str, object], limits: RequestLimits) -> dict[str
     return dict(value)
 
 
-def _check_bytes(data: bytes, limits: RequestLimits) -> None:
+def check_bytes(data: bytes, limits: RequestLimits) -> None:
     """Bound depth and number of values, find bad characters. Exact for valid JSON; of invalid JSON it never misses what a
-    parser would reach before its first error."""
+    parser would reach before its first error. Raises :class:`InvalidRequest`."""
     if b"\\" in data:
         # Escaped backslashes go first: the quote after an even run of them ends its string, and "\\\\u0000" is plain text.
         data = data.replace(b"\\\\", b"")

@@ -10,6 +10,7 @@ from pydantic import Field, Tag
 from cluster.inference.requests import problems
 from cluster.inference.requests.fields import Strict
 from cluster.inference.requests.limits import RequestLimits
+from cluster.inference.requests.sound import EarlierAudio
 
 FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$", max_length=64)]
 """What OpenAI allows. Templates write it into message headers, so nothing else may pass."""
@@ -147,7 +148,7 @@ class AssistantMessage(Strict):
     reasoning_content: str | None = None
     tool_calls: Annotated[list[ToolCall], Field(fail_fast=True)] | None = None
     function_call: CalledFunction | None = None
-    audio: dict[str, Any] | None = None
+    audio: EarlierAudio | None = None
     annotations: list[Any] | None = None
 
 

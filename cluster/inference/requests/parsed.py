@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
+from cluster.completions.capture import Asked
 from cluster.config.schema import Retention
 from cluster.inference.requests import fields
 
@@ -24,9 +25,12 @@ class ParsedRequest:
     client_cache_salt: str | None
     _canonical_prompt: bytes = field(repr=False)
     _engine_body: bytes = field(repr=False)
+    to_store: Asked | None = field(default=None, repr=False)
 
     @classmethod
-    def _of(cls, given: fields.GenerationFields, canonical_prompt: bytes, engine_body: bytes) -> Self:
+    def _of(
+        cls, given: fields.GenerationFields, canonical_prompt: bytes, engine_body: bytes, to_store: Asked | None = None
+    ) -> Self:
         """From the validated fields of a body."""
         return cls(
             model=given.model,
@@ -37,6 +41,7 @@ class ParsedRequest:
             client_cache_salt=given.cache_salt,
             _canonical_prompt=canonical_prompt,
             _engine_body=engine_body,
+            to_store=to_store,
         )
 
     def canonical_prompt(self) -> bytes:

@@ -1,4 +1,4 @@
-"""From pydantic's errors to OpenAI's: message, dotted parameter, code. Only the first problem of a request is reported."""
+"""From pydantic's errors to OpenAI's: message, dotted parameter, code. Requests report their first problem, training files all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import Discriminator, ValidationError
+from pydantic_core import ErrorDetails
 
 from cluster.errors import InvalidRequest
 
@@ -54,7 +55,7 @@ def missing(param: str) -> InvalidRequest:
 
 def wrong_type(param: str, expected: str, value: object) -> InvalidRequest:
     return InvalidRequest(
-        f"Invalid type for '{param}': expected {expected}, but got {_kind(value)} instead.", param=param, code="invalid_type"
+        f"Invalid type for '{param}': expected {expected}, but got {kind_of(value)} instead.", param=param, code="invalid_type"
     )
 
 
@@ -123,7 +124,15 @@ def array_too_long(param: str, limit: int, length: int, what: str = "array") -> 
 
 def from_pydantic(error: ValidationError) -> InvalidRequest:
     """The first error of a validation, as a caller should read it."""
-    detail = error.errors(include_url=False)[0]
+    return _translated(error.errors(include_url=False)[0])
+
+
+def all_from_pydantic(error: ValidationError, limit: int) -> list[InvalidRequest]:
+    """The first ``limit`` errors of a validation, for callers who want to know of more than one."""
+    return [_translated(detail) for detail in error.errors(include_url=False)[:limit]]
+
+
+def _translated(detail: ErrorDetails) -> InvalidRequest:
     param = ".".join(str(part) for part in detail["loc"] if not (isinstance(part, str) and (part[:1] == "<" or part == "[key]")))
     value, context = detail["input"], detail.get("ctx", {})
     kind = detail["type"]
@@ -209,7 +218,8 @@ def _shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What a JSON value is, in words."""
     match value:
         case None:
             return "null"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -106,6 +107,7 @@ class SessionDriver:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._utterances: dict[str, Utterance] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._wakeup_s = math.inf
         self._ending: act.Close | None = None
 
     async def run(self) -> None:
@@ -176,11 +178,19 @@ class SessionDriver:
         self._set_timer()
 
     def _set_timer(self) -> None:
+        wakeup_s = math.inf if self._machine.closed else self._machine.wakeup_s
+        if wakeup_s == self._wakeup_s:
+            return
+        self._wakeup_s = wakeup_s
         if self._timer is not None:
             self._timer.cancel()
-        loop = asyncio.get_running_loop()
-        wait_s = self._machine.wakeup_s - time.monotonic()
-        self._timer = None if self._machine.closed else loop.call_later(max(0.0, wait_s), self._put, Tick())
+            self._timer = None
+        if wakeup_s < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, wakeup_s - time.monotonic()), self._tick)
+
+    def _tick(self) -> None:
+        self._timer, self._wakeup_s = None, math.inf
+        self._put(Tick())
 
     def _do(self, actions: list[act.Action]) -> None:
         for action in actions:

@@ -17,8 +17,9 @@ def speech_stack(
     vad: Callable[[], VoiceActivityDetector],
     *,
     timeout_s: float = 15.0,
+    default_voice: str | None = None,
 ) -> SpeechStack:
-    """A stack that listens in this process. ``vad``: makes one session's detector of voice. ``timeout_s``: as in the stack."""
+    """A stack that listens in this process. ``vad``: makes one session's detector of voice. The rest: as in the stack."""
 
     def ears(settings: TurnSettings) -> TurnDetector:
         return TurnDetector(vad(), settings)
@@ -26,4 +27,4 @@ def speech_stack(
     def cleaner(kind: str) -> NoiseReducer:
         return NoiseReducer(NoiseReduction(kind))
 
-    return SpeechStack(recognizer, synthesizer, ears, cleaner, timeout_s)
+    return SpeechStack(recognizer, synthesizer, ears, cleaner, timeout_s, default_voice)

@@ -33,7 +33,8 @@ class Cleaner(Protocol):
 class SpeechStack:
     """``ears``: makes a turn detector for one session. ``cleaner``: makes noise reduction, by ``near_field`` or ``far_field``.
 
-    ``timeout_s``: longest wait for a transcript, or for the next piece of speech, in seconds.
+    ``timeout_s``: longest wait for a transcript, or for the next piece of speech, in seconds. ``default_voice``: of sessions that
+    name none; unset, or none of the synthesizer's: its first.
     """
 
     recognizer: Recognizer | None = None
@@ -41,14 +42,16 @@ class SpeechStack:
     ears: Callable[[TurnSettings], Ears] | None = None
     cleaner: Callable[[str], Cleaner] | None = None
     timeout_s: float = 15.0
+    default_voice: str | None = None
 
     def abilities(self, context_tokens: int | None) -> Abilities:
         """``context_tokens``: of the model that answers."""
-        voices = tuple(voice.id for voice in self.synthesizer.voices) if self.synthesizer is not None else ()
+        voices = [voice.id for voice in self.synthesizer.voices] if self.synthesizer is not None else []
+        voices.sort(key=lambda name: name != self.default_voice)
         return Abilities(
             recognition=self.recognizer is not None and self.ears is not None,
             synthesis=self.synthesizer is not None and bool(voices),
-            voices=voices,
+            voices=tuple(voices),
             languages=tuple(self.recognizer.languages) if self.recognizer is not None else (),
             context_tokens=context_tokens,
         )

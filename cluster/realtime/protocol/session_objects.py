@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta
 
@@ -37,8 +37,11 @@ class RetentionRatio(Received, tag_field="type", tag="retention_ratio", frozen=T
 Truncation = Literal["auto", "disabled"] | RetentionRatio
 
 
+ReasoningEffort: TypeAlias = Literal["minimal", "low", "medium", "high", "xhigh"]
+
+
 class Reasoning(Received, frozen=True, kw_only=True):
-    effort: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType | None = UNSET
+    effort: ReasoningEffort | UnsetType | None = UNSET
 
 
 class Prompt(Received, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@
 | --------------------------- | ---------------------------- | ---------------------------------------------------------------- |
 | none of the conversation    | ``response.create``          | a response; it waits until all words of its context are known    |
 | one in progress             | ``response.create``          | error ``conversation_already_has_active_response``               |
-| any                         | ``response.create``, outside | another response, up to ``max_responses``                        |
+| any                         | ``response.create``, outside | another response, one less than ``max_responses``                |
 | one in progress             | ``response.cancel``          | ``response.done``, cancelled: ``client_cancelled``               |
 | none in progress            | ``response.cancel``          | error ``response_cancel_not_active``                             |
 | no response                 | turn ended, words known      | a response (``create_response``)                                 |
@@ -69,9 +69,11 @@ class Answering:
                 f"Conversation already has an active response in progress: {active.id}. "
                 "Wait until the response is finished before creating a new one.",
             )
-        if len(self._responses) >= self._core.limits.max_responses:
-            raise EventRefused("too_many_responses", f"The session has {len(self._responses)} responses in progress already.")
         if not planned.in_conversation:
+            # The last place is the conversation's: whoever speaks, or says nothing for too long, is answered.
+            if self._responses.outside >= self._core.limits.max_responses - 1:
+                count = self._responses.outside
+                raise EventRefused("too_many_responses", f"The session has {count} responses out of band in progress already.")
             self._responses.begin(planned, now)
             return
         self._due, self._owed = None, False

@@ -87,6 +87,8 @@ class SessionConfig:
                 turn_detection=ServerVad() if listens else None,
                 transcription=Transcription() if transcription else None,
             ),
+            reasoning=Reasoning(effort=behaviour.reasoning_effort) if behaviour.reasoning_effort is not None else None,
+            temperature=behaviour.temperature,
         )
 
     def updated(self, change: SessionUpdateBody, abilities: Abilities, behaviour: Behaviour) -> SessionConfig:

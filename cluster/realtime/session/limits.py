@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cluster.realtime.protocol.session_objects import ReasoningEffort
+
 OPENAI_VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar", "fable", "onyx", "nova")
 """Names that clients send without asking; all are accepted, whatever voices there are."""
 
@@ -12,7 +14,7 @@ OPENAI_VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "
 class SessionLimits:
     """``max_duration_s``: longest life of a session. ``max_input_bytes``: audio that waits to be committed; a turn that reaches it
     ends there. ``max_kept_audio_bytes``: audio of all items, for ``conversation.item.retrieve``; the oldest goes first.
-    ``max_text_chars``: text of all items. ``max_responses``: in progress at once, those outside the conversation included.
+    ``max_text_chars``: text of all items. ``max_responses``: in progress at once, one place always the conversation's own.
     Audio is 48,000 bytes a second.
     """
 
@@ -28,7 +30,8 @@ class SessionLimits:
 class Behaviour:
     """``early_recognition``: recognize in the silence that may end a turn. ``early_generation``: answer there, too, for nobody to
     hear unless the turn does end. ``heard_by_clock``: an interrupted answer was heard at most for as long as its audio was out.
-    ``model_hears``: the model takes audio itself, no recognizer is needed to answer. ``instructions``: of sessions that set none.
+    ``model_hears``: the model takes audio itself, no recognizer is needed to answer. ``instructions``, ``reasoning_effort``,
+    ``temperature``: of sessions that set none.
     """
 
     early_recognition: bool = True
@@ -36,6 +39,8 @@ class Behaviour:
     heard_by_clock: bool = True
     model_hears: bool = False
     instructions: str = "You are a helpful assistant in a spoken conversation. Answer briefly, in plain sentences."
+    reasoning_effort: ReasoningEffort | None = None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,10 @@ class Responses:
         self._outside: dict[str, Response] = {}
         self._speculation: Speculation | None = None
 
-    def __len__(self) -> int:
-        return len(self._outside) + (self.active is not None)
+    @property
+    def outside(self) -> int:
+        """How many outside of the conversation are in progress."""
+        return len(self._outside)
 
     def all(self) -> list[Response]:
         return [*([self.active] if self.active is not None else []), *self._outside.values()]

@@ -12,9 +12,7 @@ from collections.abc import Iterable
 from cluster.inference.usage import Usage
 from cluster.realtime.protocol.responses import CachedTokensDetails, InputTokenDetails, OutputTokenDetails, ResponseUsage
 from cluster.realtime.session.items import StoredItem
-
-INPUT_AUDIO_MS_PER_TOKEN = 100
-OUTPUT_AUDIO_MS_PER_TOKEN = 50
+from cluster.speech.tokens import heard_tokens, spoken_tokens
 
 
 def response_usage(text: Usage | None, heard_ms: int, spoken_ms: int) -> ResponseUsage:
@@ -22,7 +20,7 @@ def response_usage(text: Usage | None, heard_ms: int, spoken_ms: int) -> Respons
     read = text.prompt_tokens if text is not None else 0
     cached = text.cached_tokens if text is not None else 0
     written = text.completion_tokens if text is not None else 0
-    heard, spoken = -(-heard_ms // INPUT_AUDIO_MS_PER_TOKEN), -(-spoken_ms // OUTPUT_AUDIO_MS_PER_TOKEN)
+    heard, spoken = heard_tokens(heard_ms), spoken_tokens(spoken_ms)
     return ResponseUsage(
         total_tokens=read + heard + written + spoken,
         input_tokens=read + heard,

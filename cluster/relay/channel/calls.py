@@ -81,6 +81,7 @@ class Calls:
                     pass
         except Exception:
             # The gateway has been told by then that there will be no last frame.
-            logger.exception("request %s failed in its engine replica", reply.request.request_id)
+            answer_id = reply.request.request_id
+            logger.exception("request %s failed in its engine replica", answer_id, extra={"answer_id": answer_id})
         finally:
             reply.close()

@@ -36,6 +36,7 @@ from cluster.relay.channel.messages import (
     Step,
     Taken,
 )
+from cluster.relay.channel.waiting import WaitingBytes
 from cluster.relay.contract import ReplicaLost
 from cluster.relay.loads import ReplicaLoads
 from cluster.relay.observer import ChannelObserver
@@ -52,6 +53,7 @@ _BODY_CHUNK_BYTES = 256 << 10
 #: Gateways of one node share a range of so many ports.
 PORTS = 100
 _REPORT_INTERVAL_S = 1.0
+DEFAULT_MAX_WAITING_BYTES = 256 << 20
 
 
 class PlacedCall(Protocol):
@@ -80,6 +82,7 @@ class ChannelServer:
     """All channels of one gateway process, and the streams on them. Its life ends with :meth:`close`.
 
     ``residency`` is told what replicas tell of their prefix caches; without it they aren't asked. ``loads`` is told of their load.
+    ``max_waiting_bytes``: of all streams together, for clients that don't read.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class ChannelServer:
         observer: ChannelObserver,
         residency: ResidencyTable | None = None,
         loads: ReplicaLoads | None = None,
+        max_waiting_bytes: int = DEFAULT_MAX_WAITING_BYTES,
     ) -> None:
         self.key = key
         self.loads = loads if loads is not None else ReplicaLoads()
@@ -98,8 +102,10 @@ class ChannelServer:
         self.observer = observer
         self.residency = residency
         self.traffic = Traffic()
+        self.waiting = WaitingBytes(max_waiting_bytes)
         self._reported = Traffic()
         self._reported_gaps = 0
+        self._reported_given_up = 0
         self.awaited: dict[int, Awaited] = {}
         self._life = new_life()
         self._ids = itertools.count(1)
@@ -149,15 +155,19 @@ class ChannelServer:
 
     # --- streams ----------------------------------------------------------------------------------------------------------
 
-    def expect(self, window_bytes: int, body: bytes) -> Awaited:
-        """A new stream. ``body`` is what its replica may fetch."""
+    def expect(self, window_bytes: int, body: bytes, owner: str) -> Awaited:
+        """A new stream. ``body`` is what its replica may fetch; what waits of the answer is on ``owner``'s account."""
         stream = next(self._ids)
 
         def grant(size_bytes: int) -> None:
             if awaited.channel is not None:
                 awaited.channel.send(Credit(stream, size_bytes))
 
-        awaited = self.awaited[stream] = Awaited(stream, Inbox(window_bytes, grant), body)
+        def given_up() -> None:
+            logger.warning("stream %d was given up: too much waits for clients that do not read", stream)
+            self._disown(awaited)
+
+        awaited = self.awaited[stream] = Awaited(stream, Inbox(window_bytes, grant, self.waiting, owner, given_up), body)
         return awaited
 
     def accepted(self, awaited: Awaited, accepted: Accepted) -> None:
@@ -183,6 +193,11 @@ class ChannelServer:
 
     def forget(self, awaited: Awaited) -> None:
         """Nobody waits for the stream any more; what is left of its work is aborted. Idempotent."""
+        awaited.inbox.drop()
+        self._disown(awaited)
+
+    def _disown(self, awaited: Awaited) -> None:
+        """Take nothing more for the stream, and have its generation aborted if it goes on."""
         if self.awaited.pop(awaited.stream, None) is not None and awaited.channel is not None and not awaited.inbox.ended:
             awaited.channel.send(Cancel(awaited.stream))
 
@@ -235,6 +250,9 @@ class ChannelServer:
             frames=traffic.received_frames - reported.received_frames,
         )
         self._reported = replace(traffic)
+        waiting = self.waiting
+        self.observer.waiting(size_bytes=waiting.size_bytes, given_up=waiting.given_up - self._reported_given_up)
+        self._reported_given_up = waiting.given_up
         if (table := self.residency) is not None:
             self.observer.residency(replicas=table.replicas, hashes=len(table), gaps=table.gaps - self._reported_gaps)
             self._reported_gaps = table.gaps

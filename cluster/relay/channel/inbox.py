@@ -7,6 +7,8 @@
 | ended  |          |        |         |          | the rest, with the last frame                           |
 | failed |          |        |         |          | the rest, if some was taken before; then it raises      |
 
+What is kept counts among the gateway's waiting bytes (`waiting.py`). If it has to make room, the stream fails with nothing left.
+
 A stream that is lost before anything of it was taken raises at once, although something may be there: its request can still be
 answered whole by another replica.
 
@@ -20,14 +22,20 @@ import asyncio
 from collections.abc import Callable
 
 from cluster.engine.contract import Frame
+from cluster.errors import ClientTooSlow
 from cluster.relay.channel.framing import ProtocolViolation
+from cluster.relay.channel.waiting import WaitingBytes
 from cluster.relay.contract import Outlet
+
+#: A frame that is read ends with the payload that reaches this, so that no more than that is under way to a slow client, uncounted.
+FRAME_BYTES = 64 << 10
 
 
 class Inbox:
     """Filled by a channel, emptied by one reader. It holds at most ``window_bytes`` and one frame.
 
-    ``grant(bytes)`` is called when the reader has made room for so much more.
+    ``grant(bytes)`` is called when the reader has made room for so much more; ``on_given_up`` when what was kept had to go. What
+    waits is on ``owner``'s account in ``waiting``.
     """
 
     __slots__ = (
@@ -37,16 +45,24 @@ class Inbox:
         "_grant",
         "_last",
         "_loop",
+        "_on_given_up",
         "_outlet",
         "_payloads",
         "_size_bytes",
         "_taken",
         "_unreported_bytes",
         "_waiter",
+        "_waiting",
         "_window_bytes",
+        "owner",
     )
 
-    def __init__(self, window_bytes: int, grant: Callable[[int], None]) -> None:
+    def __init__(
+        self, window_bytes: int, grant: Callable[[int], None], waiting: WaitingBytes, owner: str, on_given_up: Callable[[], None]
+    ) -> None:
+        self.owner = owner
+        self._waiting = waiting
+        self._on_given_up = on_given_up
         self._window_bytes = window_bytes
         self._credit_bytes = window_bytes
         self._unreported_bytes = 0
@@ -95,6 +111,7 @@ class Inbox:
             return
         self._size_bytes += size
         self._payloads += payloads
+        self._waiting.kept(self, size)
         if self._accepted:
             self._wake()
 
@@ -113,13 +130,28 @@ class Inbox:
         self._failure = failure
         self._wake()
 
+    def give_up(self) -> None:
+        """All that is kept goes, to make room for other streams, and nothing more will come."""
+        self._payloads, self._size_bytes, self._last = [], 0, None
+        self._failure = ClientTooSlow(
+            "Too much was waiting for clients that read slowly, and most of it for this one. Please read faster, or retry later."
+        )
+        self._on_given_up()
+        self._wake()
+
+    def drop(self) -> None:
+        """Nobody will read any more. Idempotent."""
+        self._waiting.released(self)
+        self._payloads, self._size_bytes = [], 0
+
     def flow(self, outlet: Outlet) -> None:
         """Offer what comes from now on to ``outlet`` before it is kept. Its reader has taken something already."""
         self._outlet = outlet
 
     async def take(self) -> Frame:
-        """Everything since the last call, waiting for something to come. Raises what the stream has failed with.
+        """What has come since the last call, or the first ``FRAME_BYTES`` of it, waiting for something to come.
 
+        Raises what the stream has failed with.
         Not to be called again after the last frame or a failure.
         """
         # Spelled out and not a property: this runs for every token.
@@ -135,9 +167,14 @@ class Inbox:
             raise self._failure
         self._taken = True
         payloads, last, size = self._payloads, self._last, self._size_bytes
-        if last is not None:
+        if size > FRAME_BYTES:
+            payloads, self._payloads, size = _split(payloads)
+        else:
+            self._payloads = []
+        self._size_bytes -= size
+        self._waiting.released(self, size)
+        if last is not None and not self._payloads:
             return Frame(payloads=payloads, usage=last.usage, timing=last.timing, fault=last.fault)
-        self._payloads, self._size_bytes = [], 0
         self._read(size)
         return Frame(payloads=payloads)
 
@@ -153,3 +190,12 @@ class Inbox:
         # Once, however much has come since: the reader takes it all.
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _split(payloads: list[bytes]) -> tuple[list[bytes], list[bytes], int]:
+    """The payloads that make a frame, those that stay, and the size of the first ones."""
+    size = count = 0
+    while count < len(payloads) and size < FRAME_BYTES:
+        size += len(payloads[count])
+        count += 1
+    return payloads[:count], payloads[count:], size

@@ -33,7 +33,7 @@ from cluster.routing.residency.report import Report, Subscribe
 from cluster.routing.ticket import ArrivedTicket
 
 #: Part of every proof: ends that speak different versions do not get past the handshake.
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 
 
 class GatewayAddress(msgspec.Struct, frozen=True, array_like=True):

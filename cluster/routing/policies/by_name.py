@@ -28,7 +28,8 @@ FIXED_PREFIX_TOKENS = 1024
 class PolicyOptions:
     """The settings of ``routing`` that policies take, by the same names. ``seed`` makes random choices repeatable.
 
-    ``residency``: what engines tell of their caches, where ``routing.index`` is ``precise``.
+    ``adapter_load_ms`` is the model's ``adapters.load_ms``. ``residency``: what engines tell of their caches, where
+    ``routing.index`` is ``precise``.
     """
 
     load_factor: float = 1.25
@@ -37,6 +38,7 @@ class PolicyOptions:
     recompute_weight: float = 2.0
     seed: int | None = None
     residency: ResidencyTable | None = None
+    adapter_load_ms: float = 0.0
 
 
 def policy_by_name(name: str, options: PolicyOptions) -> Policy:
@@ -52,6 +54,7 @@ def policy_by_name(name: str, options: PolicyOptions) -> Policy:
                 options.recompute_weight,
                 seed,
                 index if options.residency is None else PreciseIndex(index, options.residency),
+                options.adapter_load_ms,
             )
         case "rendezvous":
             return PrefixAffinity(load_factor, LeastLoaded(seed))

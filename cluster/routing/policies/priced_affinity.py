@@ -2,14 +2,16 @@
 
     price = wait behind earlier prompts + (request_ms + decode_ms) · requests there
           + prefill_ms_per_token · tokens not cached there · (1 + (recompute_weight · recomputed · crowding - 1) / uses)
+          + what loading the request's adapter takes, where it is not loaded
 
 The first terms are this request's own time. The last is everybody's: while its tokens are computed, those behind it wait, and the
 answers that are being generated there stand still; and they evict others, which will be computed again. But a copy of a prefix
 also serves those who ask for it next: what it costs the others is shared by the ``uses`` that it can expect while it lasts
 (``popularity``). What is new to all has a price more, see ``_founding_ms``. All rates are measured (``calibration``).
+Which adapters replicas hold they tell (``adapters``).
 What is cached where is remembered, heard of, and put right by answers (``soft_index``, ``hearsay``). Candidates are the first
-replicas of the home order within the load bound, those that hold most of the prompt, and the two with the shortest wait. Equal
-prices go by home order.
+replicas of the home order within the load bound, those that hold most of the prompt, the least loaded ones with the adapter, and
+the two with the shortest wait. Equal prices go by home order.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from cluster.routing import hearsay, popularity, soft_index
+from cluster.routing.adapters import AdapterPlaces
 from cluster.routing.backlog import Backlog
 from cluster.routing.calibration import Calibration
 from cluster.routing.chain import block_ends
@@ -33,6 +36,7 @@ from cluster.routing.ticket import Answer, RouteEstimate, RouteTicket
 
 HOMES = 3
 HOLDERS = 2
+ADAPTER_HOLDERS = 2
 SHORTEST = 2
 
 LOOKED_AT = 16
@@ -79,11 +83,13 @@ class PricedAffinity(Policy):
         recompute_weight: float = 2.0,
         seed: int | None = None,
         index: PrefixIndex | None = None,
+        adapter_load_ms: float = 0.0,
     ) -> None:
         """``block_bytes``: of the chains' blocks. ``recompute_weight``: see the setting of that name. ``index``: a soft one of
 
-        ``index_entries`` unless given.
+        ``index_entries`` unless given. ``adapter_load_ms``: see ``models[].adapters.load_ms``.
         """
+        self._adapters = AdapterPlaces(adapter_load_ms)
         self._recompute_weight = recompute_weight
         self._load_factor = load_factor
         self._index = index if index is not None else SoftIndex(index_entries)
@@ -116,7 +122,9 @@ class PricedAffinity(Policy):
     # --- the decision -----------------------------------------------------------------------------------------------------
 
     def choose(self, ticket: RouteTicket, candidates: Sequence[Candidate], now_s: float) -> list[Candidate]:
-        order, ids = self._orders.of(ticket.anchor, candidates) if ticket.anchor else self._any_order(candidates)
+        # Prompts without a home of their own have their adapter's, so that few replicas load it.
+        home = ticket.anchor or ticket.adapter
+        order, ids = self._orders.of(home, candidates) if home else self._any_order(candidates)
         ticket.home_order = ids if ticket.anchor else ()
         ticket.tell_chain = self._index.wants_chains
         case = ticket.notes = self._case(ticket, ids, now_s)
@@ -170,7 +178,7 @@ class PricedAffinity(Policy):
 
     def _cheapest(self, case: _Case, allowed: Sequence[Candidate]) -> list[int]:
         """Places in ``allowed`` of the candidates worth pricing, cheapest first, equal prices by place."""
-        rates, now_s = self.rates, case.now_s
+        rates, now_s, adapter = self.rates, case.now_s, case.ticket.adapter
         load_ms = rates.request_ms + rates.decode_ms(1.0)
         others_ms = (self._recompute_weight * rates.recomputed * rates.crowding - 1.0) / case.uses
         token_ms = rates.prefill_ms_per_token * (1.0 + others_ms)
@@ -184,6 +192,8 @@ class PricedAffinity(Policy):
                 price_ms = self._wait_ms(replica_id, now_s) + load_ms * load + token_ms * missing
                 if case.unknown:
                     price_ms += self._founding_ms(case, replica_id, missing)
+                if adapter:
+                    price_ms += self._adapters.missing_ms(replica_id, adapter)
                 # More for a replica that is still warming up.
                 priced.append((price_ms / candidate.weight, rank))
         priced.sort()
@@ -194,6 +204,8 @@ class PricedAffinity(Policy):
         loads = [candidate.load for candidate in allowed]
         self.rates.shared(sum(loads), self._own_load)
         chosen = self._shortest(allowed, loads, load_s, case.now_s)
+        if case.ticket.adapter:
+            chosen.update(self._with_adapter(case.ticket.adapter, allowed, loads))
         if not case.ticket.anchor:
             return chosen
         bound = self._load_factor * max(1.0, sum(loads) / len(loads))
@@ -212,6 +224,11 @@ class PricedAffinity(Policy):
             holders.sort()
             chosen.update([rank for _, rank in holders[:HOLDERS]])
         return chosen
+
+    def _with_adapter(self, adapter: bytes, allowed: Sequence[Candidate], loads: list[float]) -> list[int]:
+        """Places of the least loaded replicas that have the adapter."""
+        holders = [rank for rank, candidate in enumerate(allowed) if self._adapters.holds(candidate.replica_id, adapter)]
+        return sorted(holders, key=loads.__getitem__)[:ADAPTER_HOLDERS]
 
     def _shortest(self, allowed: Sequence[Candidate], loads: list[float], load_s: float, now_s: float) -> set[int]:
         """Places of those with the shortest wait among the least loaded."""
@@ -302,6 +319,8 @@ class PricedAffinity(Policy):
             memory_bytes=self.index_bytes,
         )
         ticket.settled()
+        if ticket.adapter:
+            self._adapters.sent(replica_id, ticket.adapter)
         self._own_load += 1
         backlog = self._backlogs.setdefault(replica_id, Backlog())
         # What other gateways send is known in parts only; on average it is like what this one does.
@@ -355,8 +374,10 @@ class PricedAffinity(Policy):
         backlog = self._backlogs.setdefault(replica_id, Backlog())
         backlog.reported(report.pending_tokens, report.given_tokens, self.rates.prefill_ms_per_token / 1000.0, now_s)
         self._hearsay.add(report.marks, replica_id, now_s)
+        self._adapters.reported(replica_id, report.adapters, report.adapter_load_ms)
 
     def forget(self, replica_id: str) -> None:
         self._index.forget(replica_id)
         self._backlogs.pop(replica_id, None)
         self._hearsay.forget(replica_id)
+        self._adapters.forget(replica_id)

@@ -10,11 +10,10 @@ import struct
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
 import soundfile
 
 from cluster.speech.audio.pcm import as_int16, check_whole_samples, from_float
-from cluster.speech.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ, resample
+from cluster.speech.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ, Resampler
 from cluster.speech.contract import SAMPLE_RATE_HZ, Pcm
 from cluster.speech.errors import AudioTooLong, UnsupportedAudio
 
@@ -164,8 +163,8 @@ def wav_header(data_bytes: int | None, rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
     )
 
 
-def decode(data: bytes, *, max_s: float, param: str = "file") -> Pcm:
-    """Any WAV, FLAC, MP3 or Ogg (Opus, Vorbis) as PCM at 24 kHz; channels are mixed to one.
+def decode(data: bytes, *, max_s: float, param: str = "file", rate_hz: int = SAMPLE_RATE_HZ) -> Pcm:
+    """Any WAV, FLAC, MP3 or Ogg (Opus, Vorbis) as PCM at ``rate_hz``; channels are mixed to one.
 
     Raises:
         UnsupportedAudio: not one of these, or broken, or more than eight channels, or a rate outside of 8 to 48 kHz.
@@ -173,20 +172,21 @@ def decode(data: bytes, *, max_s: float, param: str = "file") -> Pcm:
     """
     try:
         with _Forward(io.BytesIO(data)) as file:
-            rate_hz, channels = file.samplerate, file.channels
-            if channels > _MAX_CHANNELS or not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+            given_hz, channels = file.samplerate, file.channels
+            if channels > _MAX_CHANNELS or not MIN_RATE_HZ <= given_hz <= MAX_RATE_HZ:
                 raise UnsupportedAudio(
                     f"audio must have at most {_MAX_CHANNELS} channels and a rate of {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz", param=param
                 )
-            blocks = []
+            resampler = Resampler(given_hz, rate_hz)
+            pcm = bytearray()
             samples = 0
-            # By blocks, and not by the length in the header, which a broken or hostile file gets wrong.
-            while len(block := file.read(_BLOCK_S * rate_hz, dtype="float32", always_2d=True)):
+            # By blocks, and not by the length in the header, which a broken or hostile file gets wrong. Each is brought to its
+            # final form at once: a long file in floats at its own rate would take ten times the memory of the result.
+            while len(block := file.read(_BLOCK_S * given_hz, dtype="float32", always_2d=True)):
                 samples += len(block)
-                if samples > max_s * rate_hz:
+                if samples > max_s * given_hz:
                     raise AudioTooLong(f"audio must not be longer than {max_s:g} s", param=param)
-                blocks.append(block.mean(axis=1))
+                pcm += resampler.push(from_float(block.mean(axis=1)))
     except soundfile.LibsndfileError as error:
         raise UnsupportedAudio("this is no audio that can be read: WAV, FLAC, MP3 or Ogg (Opus, Vorbis)", param=param) from error
-    mono = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    return resample(from_float(mono), rate_hz, SAMPLE_RATE_HZ)
+    return bytes(pcm + resampler.end())

@@ -27,7 +27,7 @@ def as_int16(pcm: Pcm) -> NDArray[np.int16]:
 
 def as_float(pcm: Pcm) -> NDArray[np.float32]:
     """Shape (samples,), values in [-1, 1)."""
-    return as_int16(pcm).astype(np.float32) / np.float32(_FULL_SCALE)
+    return np.multiply(as_int16(pcm), np.float32(1 / _FULL_SCALE), dtype=np.float32)
 
 
 def from_float(samples: NDArray[np.floating]) -> Pcm:

@@ -133,7 +133,8 @@ class SphinxRecognition:
             return Transcript("", LANGUAGES[0], audio_ms)
         await self._job.send(Kind.SETTLE)
         _, payload = await self._job.receive()
-        found = json.loads(payload)
+        result = json.loads(payload)
+        found = result["words"]
         words = tuple(Word(text, start, min(end, audio_ms), posterior or None) for text, start, end, posterior in found)
         return Transcript(
             text=" ".join(word.text for word in words),
@@ -141,4 +142,5 @@ class SphinxRecognition:
             audio_ms=audio_ms,
             words=words,
             confidence=sum(word[3] for word in found) / len(found) if found else None,
+            work_s=result["work_s"],
         )

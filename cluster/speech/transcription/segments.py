@@ -25,7 +25,7 @@ from cluster.speech.turns.detector import TurnDetector
 from cluster.speech.turns.settings import ServerVad
 
 #: A pause that long ends a segment: between sentences, not between words.
-_PAUSE: Final = ServerVad(silence_duration_ms=400, prefix_padding_ms=200)
+PAUSE: Final = ServerVad(silence_duration_ms=400, prefix_padding_ms=200)
 #: Segments are cut here though somebody speaks: recognizers get slow and forgetful.
 MAX_SEGMENT_MS: Final = 30_000
 #: How much audio is looked at in one go, on a thread.
@@ -48,9 +48,9 @@ class Segment:
     transcript: Transcript
 
 
-async def speech_in(pcm: Pcm, vad: VoiceActivityDetector) -> list[Span]:
+async def speech_in(pcm: Pcm, vad: VoiceActivityDetector, *, pause: ServerVad = PAUSE) -> list[Span]:
     """The stretches of 24 kHz audio that hold speech, in order, none longer than :data:`MAX_SEGMENT_MS`."""
-    detector = TurnDetector(vad, _PAUSE)
+    detector = TurnDetector(vad, pause)
     spans: list[Span] = []
     started_ms: int | None = None
     for at in range(0, len(pcm), _STEP_BYTES):
@@ -66,16 +66,22 @@ async def speech_in(pcm: Pcm, vad: VoiceActivityDetector) -> list[Span]:
 
 
 async def transcribe(
-    recognizer: Recognizer, pcm: Pcm, vad: VoiceActivityDetector, *, language: str | None = None, prompt: str | None = None
+    recognizer: Recognizer,
+    pcm: Pcm,
+    vad: VoiceActivityDetector,
+    *,
+    language: str | None = None,
+    prompt: str | None = None,
+    pause: ServerVad = PAUSE,
 ) -> AsyncGenerator[Segment, None]:
-    """The segments of 24 kHz audio as they are recognized; those without a word are left out.
+    """The segments of 24 kHz audio as they are recognized; those without a word are left out. ``pause``: what ends one.
 
     Raises:
         InvalidRequest: ``language`` is none that the recognizer understands.
         SpeechFailed: the recognizer broke.
         Overloaded: no decoder came free in time.
     """
-    for span in await speech_in(pcm, vad):
+    for span in await speech_in(pcm, vad, pause=pause):
         recognition = recognizer.open(language=language, prompt=prompt, live=False)
         try:
             await recognition.feed(pcm[2 * at_ms(span.start_ms) : 2 * at_ms(span.end_ms)])
@@ -89,6 +95,7 @@ async def transcribe(
 def joined(segments: list[Segment], audio_ms: int) -> Transcript:
     """The transcript of the whole recording."""
     known = [(segment.transcript.confidence, segment.transcript.audio_ms) for segment in segments]
+    work_s = [segment.transcript.work_s for segment in segments if segment.transcript.work_s is not None]
     weighed = [(confidence, weight) for confidence, weight in known if confidence is not None]
     return Transcript(
         text=" ".join(segment.transcript.text for segment in segments),
@@ -98,6 +105,7 @@ def joined(segments: list[Segment], audio_ms: int) -> Transcript:
         confidence=sum(confidence * weight for confidence, weight in weighed) / max(sum(weight for _, weight in weighed), 1)
         if weighed
         else None,
+        work_s=sum(work_s) if work_s else None,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cluster.speech.audio.pcm import as_float
+import numpy as np
+
 from cluster.speech.audio.resample import Resampler
 from cluster.speech.contract import LISTENING_RATE_HZ, SAMPLE_RATE_HZ, VAD_FRAME_SAMPLES, Pcm, TurnEvent, VoiceActivityDetector
 from cluster.speech.turns.machine import State, TurnMachine
@@ -19,11 +20,11 @@ class TurnDetector:
         self._vad = vad
         self._machine = TurnMachine(settings)
         self._resampler = Resampler(rate_hz, LISTENING_RATE_HZ, quick=True)
-        self._waiting = b""
+        self._waiting = np.zeros(0, np.float32)
 
     @property
     def heard_ms(self) -> int:
-        """Audio judged so far. Behind the audio that was fed by the resampler's delay and the frame in the making, under 80 ms."""
+        """Audio judged so far. Behind the audio that was fed by the frame in the making, 32 ms at most."""
         return self._machine.now_ms
 
     @property
@@ -53,12 +54,12 @@ class TurnDetector:
         Raises:
             InvalidRequest: an odd number of bytes.
         """
-        self._waiting += self._resampler.push(pcm)
-        frame_bytes = 2 * VAD_FRAME_SAMPLES
-        whole = len(self._waiting) // frame_bytes * frame_bytes
-        samples = as_float(self._waiting[:whole]).reshape(-1, VAD_FRAME_SAMPLES)
-        self._waiting = self._waiting[whole:]
+        samples = np.concatenate((self._waiting, self._resampler.push_floats(pcm)))
+        whole = len(samples) // VAD_FRAME_SAMPLES * VAD_FRAME_SAMPLES
+        self._waiting = samples[whole:]
+        if not whole:
+            return []
         events: list[TurnEvent] = []
-        for frame in samples:
-            events += self._machine.frame(self._vad.probability(frame))
+        for probability in self._vad.probabilities(samples[:whole].reshape(-1, VAD_FRAME_SAMPLES)):
+            events += self._machine.frame(probability)
         return events

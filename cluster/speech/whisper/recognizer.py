@@ -11,17 +11,18 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cluster.errors import Overloaded
-from cluster.speech.audio.pcm import as_float, check_whole_samples, ms_of, samples_of
-from cluster.speech.audio.resample import check_rate, resample
-from cluster.speech.contract import LISTENING_RATE_HZ, SAMPLE_RATE_HZ, Pcm, Transcript
-from cluster.speech.errors import AudioTooLong, SpeechFailed, SpeechUnavailable
+from cluster.speech.audio.resample import check_rate
+from cluster.speech.contract import LISTENING_RATE_HZ, SAMPLE_RATE_HZ
+from cluster.speech.errors import SpeechFailed, SpeechUnavailable
 from cluster.speech.listening import check_language
+from cluster.speech.whole import Heard, WholeUtterance
 
 logger = logging.getLogger("ossature.speech.whisper")
 
@@ -83,17 +84,16 @@ class WhisperRecognizer:
 
     def open(
         self, *, rate_hz: int = SAMPLE_RATE_HZ, language: str | None = None, prompt: str | None = None, live: bool = True
-    ) -> WhisperRecognition:
+    ) -> WholeUtterance:
         """See the contract. ``live`` makes no difference."""
         del live
         check_rate(rate_hz)
         code = check_language(language, self._languages)
-        return WhisperRecognition(self, rate_hz, code, prompt, int(self._max_audio_s * rate_hz))
+        hear = partial(self._hear, language=code, prompt=prompt)
+        return WholeUtterance(hear, rate_hz=rate_hz, language=code, max_audio_s=self._max_audio_s)
 
-    async def recognize(
-        self, samples: NDArray[np.float32], language: str | None, prompt: str | None, dropped: threading.Event
-    ) -> str:
-        """The text of samples at 16 kHz. ``dropped``: when set, the text is not wanted any more.
+    async def _hear(self, samples: NDArray[np.float32], *, language: str | None, prompt: str | None) -> Heard:
+        """The text of samples at 16 kHz.
 
         Raises:
             Overloaded: no turn came in time.
@@ -104,12 +104,16 @@ class WhisperRecognizer:
                 await self._turns.acquire()
         except TimeoutError:
             raise Overloaded("all speech workers are busy", code="speech_overloaded") from None
+        dropped = threading.Event()
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._threads, self._generate, samples, language, prompt, dropped)
         # When whoever waits is cancelled, the thread still ends its step, and the turn with it.
         work.add_done_callback(lambda _: self._turns.release())
         try:
-            return await asyncio.shield(work)
+            return Heard(await asyncio.shield(work), language)
+        except asyncio.CancelledError:
+            dropped.set()
+            raise
         except RuntimeError as error:
             logger.exception("Whisper failed")
             raise SpeechFailed("the recognizer failed") from error
@@ -152,50 +156,3 @@ class WhisperRecognizer:
                 tokens = self._model.generate(features, max_new_tokens=min(_MAX_TOKENS, room), **options)
             texts.append(self._processor.batch_decode(tokens, skip_special_tokens=True)[0].strip())
         return " ".join(filter(None, texts))
-
-
-class WhisperRecognition:
-    """One utterance: its audio, until the model is asked for its text."""
-
-    def __init__(
-        self, recognizer: WhisperRecognizer, rate_hz: int, language: str | None, prompt: str | None, max_samples: int
-    ) -> None:
-        self._recognizer = recognizer
-        self._rate_hz = rate_hz
-        self._language = language
-        self._prompt = prompt
-        self._max_samples = max_samples
-        self._pcm = bytearray()
-        self._settled: Transcript | None = None
-        self._dropped = threading.Event()
-
-    async def feed(self, pcm: Pcm) -> None:
-        check_whole_samples(pcm)
-        if self._dropped.is_set():
-            raise RuntimeError("fed after the end")
-        if samples_of(self._pcm) + samples_of(pcm) > self._max_samples:
-            raise AudioTooLong(f"an utterance must not be longer than {self._max_samples / self._rate_hz:g} s", param="audio")
-        if pcm:
-            self._settled = None
-        self._pcm += pcm
-
-    async def settle(self) -> Transcript:
-        if self._settled is None:
-            pcm = bytes(self._pcm)
-            audio_ms = ms_of(samples_of(pcm), self._rate_hz)
-            text = ""
-            if pcm:
-                samples = await asyncio.to_thread(lambda: as_float(resample(pcm, self._rate_hz, LISTENING_RATE_HZ)))
-                text = await self._recognizer.recognize(samples, self._language, self._prompt, self._dropped)
-            self._settled = Transcript(text, self._language, audio_ms)
-        return self._settled
-
-    async def finish(self) -> Transcript:
-        try:
-            return await self.settle()
-        finally:
-            await self.close()
-
-    async def close(self) -> None:
-        self._dropped.set()
-        self._pcm.clear()

@@ -112,6 +112,19 @@ async def parallel(folder: Path) -> None:
         await engine.stop()
 
 
+async def neighbours(folder: Path) -> None:
+    """Two engines in one process; the later one ends. Tells what the first answers then."""
+    first, later = VllmEngine(settings(folder)), VllmEngine(settings(folder), rank=1)
+    await first.start()
+    await later.start()
+    await later.stop()
+    answer = await ask(first, make_request({"prompt": PROMPTS[0], "max_tokens": 5, "ignore_eos": True}, model=MODEL))
+    await first.check_health()
+    tell(completion_tokens=answer.usage.completion_tokens)
+    await first.stop()
+    tell(left=[state.id.pid for state in descendants({os.getpid()})])
+
+
 if __name__ == "__main__":
-    scenarios = {"killed": killed, "orphaned": orphaned, "parallel": parallel}
+    scenarios = {"killed": killed, "orphaned": orphaned, "parallel": parallel, "neighbours": neighbours}
     asyncio.run(scenarios[sys.argv[1]](Path(sys.argv[2])))

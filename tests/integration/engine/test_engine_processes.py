@@ -102,3 +102,9 @@ def test_two_tensor_parallel_workers_answer_as_one(tiny_llama: Path, tmp_path: P
     assert one["texts"] == two["texts"]
     assert all(one["texts"])
     assert two["workers"] == one["workers"] + 1 or two["workers"] == one["workers"] + 2
+
+
+def test_an_engine_that_stops_leaves_another_of_the_same_process_alone(tiny_llama: Path, tmp_path: Path) -> None:
+    with host("neighbours", tiny_llama, tmp_path) as running:
+        assert running.next() == {"completion_tokens": 5}
+        assert running.next() == {"left": []}

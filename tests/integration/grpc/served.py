@@ -12,12 +12,16 @@ import ray
 from ray import serve
 from ray.serve.config import HTTPOptions, gRPCOptions
 
+from cluster.config.schema import RealtimeSettings
 from cluster.edges.grpc.registration import SERVICER_FUNCTIONS
 from cluster.edges.grpc.servicer import GrpcEdge
+from cluster.edges.realtime.sessions import Sessions
 from cluster.errors import EngineFailed, Overloaded
 from cluster.identity.principal import Principal
 from cluster.inference.requests import GenerationRequest
 from cluster.inference.service import Call, Completion, ModelCard
+from cluster.realtime.driver.observer import Unobserved
+from cluster.realtime.driver.speech import NO_SPEECH
 from tests.unit.fake_inference import FakeInference, FakeStream, chat_chunk
 from tests.unit.grpc.conftest import authenticate
 from tests.unit.grpc.fake_inference import CARDS, body
@@ -57,7 +61,9 @@ class Scripted(FakeInference):
 @serve.deployment(max_ongoing_requests=200)
 class Gateway(GrpcEdge):
     def __init__(self) -> None:
-        super().__init__(Scripted(), authenticate, lambda: True)
+        inference = Scripted()
+        sessions = Sessions(inference, NO_SPEECH, RealtimeSettings(), Unobserved(), lambda principal: [])
+        super().__init__(inference, authenticate, lambda: True, realtime=sessions)
 
 
 def main() -> None:

@@ -6,11 +6,12 @@ They differ in how a context, its status and its trailing metadata travel; calle
 from __future__ import annotations
 
 import os
+import queue
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from cluster.edges.grpc.generated.ossature.realtime.v1.realtime_pb2 import ConverseRequest, ConverseResponse
+from cluster.edges.grpc.generated.ossature.realtime.v1.realtime_pb2_grpc import RealtimeServiceStub
 from cluster.edges.grpc.generated.ossature.v1 import models_pb2
 from cluster.edges.grpc.generated.ossature.v1.chat_pb2_grpc import ChatServiceStub
 from cluster.edges.grpc.generated.ossature.v1.models_pb2_grpc import ModelServiceStub
@@ -185,6 +188,74 @@ def test_passed_deadline_aborts_the_generation(channel: grpc.Channel) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         next(call)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    end = time.monotonic() + 1
+    while closed_streams(channel) == before:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+class Conversation:
+    """A realtime session whose events are sent when the test says so."""
+
+    def __init__(self, channel: grpc.Channel, metadata: Sequence[tuple[str, str]] = AUTH) -> None:
+        self._sending: queue.SimpleQueue[ConverseRequest | None] = queue.SimpleQueue()
+        self.call = RealtimeServiceStub(channel).Converse(iter(self._sending.get, None), metadata=metadata, timeout=60)
+
+    def send(self, **event: object) -> None:
+        self._sending.put(ConverseRequest(**event))
+
+    def ask(self, text: str) -> None:
+        content = [{"input_text": {"text": text}}]
+        self.send(conversation_item_create={"item": {"message": {"role": "ROLE_USER", "content": content}}})
+        self.send(response_create={})
+
+    def until(self, wanted: str) -> ConverseResponse:
+        return next(event for event in self.call if event.WhichOneof("event") == wanted)
+
+    def close(self) -> None:
+        self._sending.put(None)
+
+
+def test_conversation_goes_both_ways_and_ends_when_the_client_closes_its_side(channel: grpc.Channel) -> None:
+    conversation = Conversation(channel)
+    conversation.send(session_start={"model": "demo"})
+    assert conversation.until("session_created").session_created.session.realtime.model == "demo"
+    for _ in range(2):
+        conversation.ask("hello")
+        done = conversation.until("response_done").response_done.response
+        assert done.output[0].message.content[0].output_text.text == "Hello!"
+    conversation.send(event_id="mine", response_cancel={})
+    assert conversation.until("error").error.error.event_id == "mine"
+    conversation.close()
+    assert list(conversation.call) == []
+    assert conversation.call.code() == grpc.StatusCode.OK
+    assert dict(conversation.call.initial_metadata())["x-request-id"] == dict(conversation.call.trailing_metadata())["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("model", "metadata", "code"),
+    [("nope", AUTH, grpc.StatusCode.NOT_FOUND), ("demo", (), grpc.StatusCode.UNAUTHENTICATED)],
+)
+def test_conversation_that_can_t_be_had_is_a_status_with_details(
+    channel: grpc.Channel, model: str, metadata: Sequence[tuple[str, str]], code: grpc.StatusCode
+) -> None:
+    conversation = Conversation(channel, metadata)
+    conversation.send(session_start={"model": model})
+    with pytest.raises(grpc.RpcError) as caught:
+        next(conversation.call)
+    conversation.close()
+    assert caught.value.code() == code
+    assert details(caught.value).details[0].Is(ErrorInfo.DESCRIPTOR)
+
+
+def test_cancelling_a_conversation_aborts_its_generation_within_a_second(channel: grpc.Channel) -> None:
+    conversation = Conversation(channel)
+    conversation.send(session_start={"model": "demo"})
+    conversation.ask("hang")
+    conversation.until("response_output_text_delta")
+    before = closed_streams(channel)
+    conversation.call.cancel()
+    conversation.close()
     end = time.monotonic() + 1
     while closed_streams(channel) == before:
         assert time.monotonic() < end

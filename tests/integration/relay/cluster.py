@@ -56,6 +56,9 @@ class _Observer:
     def __init__(self) -> None:
         self.retries: list[str] = []
 
+    def attempted(self) -> str | None:
+        return None
+
     def routed(self, ticket: RouteTicket) -> None:
         return
 

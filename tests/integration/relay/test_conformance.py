@@ -247,7 +247,7 @@ def test_the_death_of_a_gateway_leaves_no_work_behind(implementation: str, engin
     before = sum(state["channels"] for state in replicas())
     ray.kill(doomed)
     killed_at_s = time.time()
-    assert all(aborted_at_s(request) - killed_at_s < 1.0 for request in requests)
+    assert all(aborted_at_s(request) - killed_at_s < 2.0 for request in requests)
     assert not {request for state in replicas() for request in state["running"]} & set(requests)
     if implementation != HANDLE:
         assert sum(state["channels"] for state in replicas()) < before

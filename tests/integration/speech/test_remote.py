@@ -19,7 +19,7 @@ from cluster.speech import wire
 from cluster.speech.contract import Recognizer, Synthesizer
 from cluster.speech.deployment import SpeechReplica
 from cluster.speech.errors import SpeechFailed, VoiceNotFound
-from cluster.speech.remote import RemoteRecognizer, RemoteSynthesizer
+from cluster.speech.remote import Catalogue, RemoteRecognizer, RemoteSynthesizer
 from cluster.speech.serve_ticket import SpeechTicket
 from tests.integration.speech.synthesizer_conformance import SynthesizerConformance
 from tests.unit.speech.recognizer_conformance import RecognizerConformance, fed, recognized
@@ -44,22 +44,51 @@ class LocalCalls:
         return answer
 
 
+class Book:
+    """Writes down what a replica says that it did."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[float, float]] = []
+        self.said: list[tuple[float, float]] = []
+
+    def recognized(self, audio_s: float, work_s: float) -> None:
+        self.heard.append((audio_s, work_s))
+
+    def spoken(self, audio_s: float, work_s: float) -> None:
+        self.said.append((audio_s, work_s))
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return Book()
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def replica() -> AsyncIterator[SpeechReplica]:
-    replica = SpeechReplica(SpeechSettings(recognizer_workers=1, worker_wait_s=60, utterance_idle_timeout_s=1))
+async def replica(book: Book) -> AsyncIterator[SpeechReplica]:
+    settings = SpeechSettings(recognizer_workers=1, worker_wait_s=60, utterance_idle_timeout_s=1)
+    replica = SpeechReplica(settings, observer=book)
     await replica.start()
     yield replica
     await replica.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def listener(replica: SpeechReplica) -> RemoteRecognizer:
-    return RemoteRecognizer(LocalCalls(replica), await replica.languages(), max_audio_s=120)
+async def catalogue(replica: SpeechReplica) -> Catalogue:
+    catalogue = Catalogue()
+    assert not catalogue.known
+    assert not catalogue.voices
+    await catalogue.learn(LocalCalls(replica))
+    return catalogue
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def speaker(replica: SpeechReplica) -> RemoteSynthesizer:
-    return RemoteSynthesizer(LocalCalls(replica), await replica.voices(), max_chars=4096)
+async def listener(replica: SpeechReplica, catalogue: Catalogue) -> RemoteRecognizer:
+    return RemoteRecognizer(LocalCalls(replica), catalogue, max_audio_s=120)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def speaker(replica: SpeechReplica, catalogue: Catalogue) -> RemoteSynthesizer:
+    return RemoteSynthesizer(LocalCalls(replica), catalogue, max_chars=4096)
 
 
 class TestRemoteRecognizer(RecognizerConformance):
@@ -78,6 +107,18 @@ async def test_what_is_said_is_understood_through_the_wire(listener: RemoteRecog
     transcript = await recognized(listener, strawberries())
     assert transcript.text == STRAWBERRIES
     assert transcript.words[0].end_ms > 0
+
+
+async def test_a_replica_tells_how_long_it_worked(listener: RemoteRecognizer, speaker: RemoteSynthesizer, book: Book) -> None:
+    book.heard.clear()
+    book.said.clear()
+    transcript = await recognized(listener, strawberries())
+    assert [audio_s for audio_s, _ in book.heard] == [transcript.audio_ms / 1000]
+    assert 0 < book.heard[0][1] == transcript.work_s
+    made = [chunk.pcm async for chunk in speaker.speak("Four hundred.", voice="alloy")]
+    ((audio_s, work_s),) = book.said
+    assert audio_s == sum(map(len, made)) / 48_000
+    assert work_s > 0
 
 
 async def test_an_utterance_left_alone_is_dropped_and_its_decoder_freed(listener: RemoteRecognizer) -> None:

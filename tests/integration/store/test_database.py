@@ -123,16 +123,16 @@ async def test_wrong_password_is_a_store_error_without_the_password(postgres_url
 
 
 async def test_a_statement_that_takes_too_long_is_a_store_error(fresh_postgres_url: str) -> None:
-    database = Database.open(fresh_postgres_url, DatabaseSettings(timeout_s=0.3))
+    database = Database.open(fresh_postgres_url, DatabaseSettings(timeout_s=1.0))
     with pytest.raises(StoreUnavailable):
         async with database.session() as session:
-            await session.execute(text("SELECT pg_sleep(5)"))
+            await session.execute(text("SELECT pg_sleep(20)"))
     assert await count(database) == 0
     await database.close()
 
 
 async def test_no_free_connection_in_time_is_a_store_error(database_url: str) -> None:
-    database = Database.open(database_url, DatabaseSettings(timeout_s=0.2, pool_size=1))
+    database = Database.open(database_url, DatabaseSettings(timeout_s=0.5, pool_size=1))
     async with database.session() as session:
         await session.execute(COUNT)
         with pytest.raises(StoreUnavailable):

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from cluster.config.schema import DatabaseSettings
 from cluster.errors import StoreUnavailable
+from cluster.store import eval_tables
 from cluster.store.database import Database
 from cluster.store.schema import upgrade
 from cluster.store.tables import Base
@@ -20,7 +21,12 @@ from cluster.store.tables import Base
 pytestmark = pytest.mark.integration
 
 
+EVAL_TABLES = eval_tables.EvalRow.metadata
+"""They are defined beside the others: their module must have been imported."""
+
+
 def _differences(connection: Connection) -> list[object]:
+    assert EVAL_TABLES is Base.metadata
     context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
     return list(compare_metadata(context, Base.metadata))
 

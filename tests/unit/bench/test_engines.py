@@ -118,6 +118,8 @@ def test_a_policy_that_keeps_organizations_together_is_predicted_to_hit_more() -
 def test_a_prompt_keeps_all_of_its_full_attention_blocks_and_windows_of_the_others() -> None:
     # 1,540 tokens: 49 blocks of 32; four of a window before each of six multiples of 256 and before the end.
     assert blocks_of_prompt(1540, window_tokens=128, interval_tokens=256) == 49 + 4 * 7
+    # Every 64 tokens the windows overlap, and no block is kept twice.
+    assert blocks_of_prompt(1540, window_tokens=128, interval_tokens=64) == 49 + 49
 
 
 def test_the_cache_is_for_so_many_prompts_and_not_for_twice_as_many() -> None:

@@ -36,6 +36,7 @@ def test_shapes_are_those_of_the_published_models(size: str, layers: int, expert
     assert expert_weights == pytest.approx({"20b": 19.1e9, "120b": 114.7e9}[size], rel=0.01)
 
 
+@pytest.mark.slow  # loads vLLM, as do the next two
 @pytest.mark.usefixtures("quick_tokenizer")
 def test_a_dry_run_checks_both_stacks_and_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert gpu.main(["--dry-run", "--models", str(tmp_path), "--in-flight", "1", "64"]) == 0
@@ -46,12 +47,14 @@ def test_a_dry_run_checks_both_stacks_and_starts_nothing(tmp_path: Path, capsys:
     assert not list(tmp_path.glob("*/*.safetensors"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_tokenizer")
 def test_a_dry_run_finds_what_could_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert gpu.main(["--dry-run", "--size", "20b", "--models", str(tmp_path), "--prompt-tokens", "70000"]) == 1
     assert "longer than the engine's 65536 tokens" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_argument_that_vllm_does_not_know_is_found(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(gpu.shape("20b").config))
     entry = gpu.model_entry("20b", tmp_path, 1, 64)

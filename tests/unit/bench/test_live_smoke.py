@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bench.live.phases import ALONE, shortened
 from bench.live.run import compare, report, start_fake_workers
 from bench.live.stack import Fleet, Running
 from bench.programs import Unavailable
+from bench.scripted import EXECUTOR
 
 
 def test_the_bare_worker_is_measured_and_written_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +63,12 @@ def test_an_interrupt_keeps_the_rounds_that_are_whole() -> None:
     finally:
         fleet.program.stop()
     assert len(bare.rounds) == 1
+
+
+@pytest.mark.slow
+def test_the_scripted_executor_is_where_its_name_says() -> None:
+    """Loads vLLM."""
+    assert pkgutil.resolve_name(EXECUTOR).__module__ == "bench.fake_executor"
 
 
 def test_a_name_that_is_no_row_is_refused() -> None:

@@ -119,6 +119,19 @@ def test_a_worker_drives_one_gpu(tmp_path: Path) -> None:
     assert "0 to 1" in refused(tmp_path, model={"placement": {"gpus_per_worker": 2}})["models.0.placement.gpus_per_worker"]
 
 
+def test_a_number_of_replicas_and_limits_of_one_exclude_each_other(tmp_path: Path) -> None:
+    found = refused(tmp_path, model={"replicas": 2, "autoscaling": {"max_replicas": 4}})
+    assert "autoscaling decides" in found["models.0.replicas"]
+
+
+def test_limits_of_replicas_are_in_order_and_can_be_reached(tmp_path: Path) -> None:
+    found = refused(tmp_path, model={"autoscaling": {"min_replicas": 3, "max_replicas": 2}})
+    assert list(found) == ["models.0.autoscaling.max_replicas"]
+    found = refused(tmp_path, model={"max_ongoing_requests": 8, "autoscaling": {"max_replicas": 2, "target_ongoing_requests": 9}})
+    assert list(found) == ["models.0.autoscaling.target_ongoing_requests"]
+    assert refused(tmp_path, model={"autoscaling": {"min_replicas": 2, "max_replicas": 2}}) == {}
+
+
 def test_model_ids_differ(tmp_path: Path) -> None:
     models = [{"id": "m", "source": "a"}, {"id": "n", "source": "a"}, {"id": "m", "source": "b"}]
     found = refused(tmp_path, models=models)
@@ -149,8 +162,14 @@ def test_a_running_ray_has_its_resources_already(tmp_path: Path) -> None:
 
 def test_reservations_fit_the_ray_that_is_started(tmp_path: Path) -> None:
     found = refused(tmp_path, model={"replicas": 2, "engine": {"tensor_parallel_size": 2}}, ray={"num_cpus": 2})
-    assert "reserve 4.1 logical CPUs" in found["ray.num_cpus"]
-    assert refused(tmp_path, model={"replicas": 2}, ray={"num_cpus": 2.1}) == {}
+    assert "reserve 4.2 logical CPUs" in found["ray.num_cpus"]
+    assert refused(tmp_path, model={"replicas": 2}, ray={"num_cpus": 2.2}) == {}
+    assert refused(tmp_path, model={"replicas": 2}, ray={"num_cpus": 2.1}, speech={"enabled": False}) == {}
+
+
+def test_the_default_model_of_sessions_is_one_of_the_models(tmp_path: Path) -> None:
+    assert "is none of the models" in refused(tmp_path, realtime={"default_model": "n"})["realtime.default_model"]
+    assert refused(tmp_path, realtime={"default_model": "m"}) == {}
 
 
 def test_the_long_retention_is_not_the_shorter_one(tmp_path: Path) -> None:
@@ -167,6 +186,24 @@ def test_a_database_that_gateways_can_not_share_or_reach_is_refused(tmp_path: Pa
 @pytest.mark.parametrize("url", ["postgresql+asyncpg://u:p@h:5432/d", "sqlite+aiosqlite:///data/o.db"])
 def test_both_databases_are_allowed(tmp_path: Path, url: str) -> None:
     assert refused(tmp_path, database={"url": url}) == {}
+
+
+def test_adapters_that_run_must_be_loaded(tmp_path: Path) -> None:
+    model = {"id": "m", "source": "s", "adapters": {"enabled": True, "max_running": 8, "max_loaded": 4}}
+    assert list(refused(tmp_path, models=[model])) == ["models.0.adapters.max_loaded"]
+
+
+def test_what_adapters_set_can_not_be_set_beside_them(tmp_path: Path) -> None:
+    engine = {"enable_lora": True, "max_loras": 2}
+    model = {"id": "m", "source": "s", "engine": engine}
+    assert refused(tmp_path, models=[model]) == {}
+    told = refused(tmp_path, models=[model | {"adapters": {"enabled": True}}])
+    assert sorted(told) == ["models.0.engine.enable_lora", "models.0.engine.max_loras"]
+
+
+def test_tuned_models_and_files_have_places_of_their_own(tmp_path: Path) -> None:
+    told = refused(tmp_path, files={"storage_url": "s3://bucket/x"}, tuned_models={"storage_url": "s3://bucket/x"})
+    assert list(told) == ["tuned_models.storage_url"]
 
 
 def test_a_configuration_made_in_code_gets_the_same_checks() -> None:

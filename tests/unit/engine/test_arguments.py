@@ -67,6 +67,17 @@ def test_nested_configuration_becomes_vllms_object() -> None:
     assert namespace.lora_modules[0].name == "a"
 
 
+def test_adapters_become_vllms_arguments(tmp_path: Path) -> None:
+    adapters = {"enabled": True, "max_rank": 20, "max_running": 2, "max_loaded": 5}
+    namespace = build(ModelSettings(id="m", source="org/some-model", adapters=adapters))
+    lora = namespace.enable_lora, namespace.max_lora_rank, namespace.max_loras, namespace.max_cpu_loras
+    assert lora == (True, 32, 2, 5)
+    assert namespace.lora_target_modules is None
+    gpt_oss = build(ModelSettings(id="m", source=folder(tmp_path, "gpt_oss"), adapters=adapters))
+    assert gpt_oss.lora_target_modules == ["q_proj", "k_proj", "v_proj", "o_proj"]
+    assert not build(model()).enable_lora
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

@@ -11,6 +11,9 @@ from cluster.engine.contract import EngineRequest, Fault, FaultKind, Operation
 from cluster.engine.vllm import faults
 from cluster.engine.vllm.requests import engine_id, to_vllm
 
+#: Loads vLLM.
+pytestmark = pytest.mark.slow
+
 TOO_LONG = [
     (
         ValueError("Input length (6068) exceeds model's maximum context length (4096)."),
@@ -144,3 +147,9 @@ def test_an_id_of_the_other_operation_is_refused() -> None:
     assert engine_id(request(HELLO)) == "1"
     with pytest.raises(ValueError, match="cmpl-"):
         engine_id(request({"prompt": "x"}, Operation.COMPLETION, "chatcmpl-1"))
+
+
+def test_a_part_that_can_not_be_understood_is_named() -> None:
+    bad = faults.BadPart("messages.1.content.0.input_audio", "this is no audio that can be read")
+    fault = faults.from_exception(bad, Operation.CHAT, started=False)
+    assert fault == Fault(FaultKind.INVALID_REQUEST, "this is no audio that can be read", param="messages.1.content.0.input_audio")

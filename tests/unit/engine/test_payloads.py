@@ -16,6 +16,9 @@ from vllm.entrypoints.serve.engine.protocol import UsageInfo
 
 from cluster.engine.vllm import payloads
 
+#: Loads vLLM.
+pytestmark = pytest.mark.slow
+
 ENVELOPE: dict[str, Any] = {"id": "chatcmpl-1", "created": 1, "model": "m"}
 USAGE = UsageInfo(prompt_tokens=1, completion_tokens=2, total_tokens=3)
 LOGPROBS = chat.ChatCompletionLogProbs(

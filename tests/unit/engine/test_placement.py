@@ -26,6 +26,7 @@ def ready(name: str) -> ModelSettings:
 READY = {
     "demo": ("uni", [{"CPU": 0.5}], "STRICT_PACK"),
     "gpt-oss-20b-1x24gb": ("uni", [{"CPU": 2.0, "GPU": 1.0}], "STRICT_PACK"),
+    "gpt-oss-20b-voice-1x48gb": ("uni", [{"CPU": 2.0, "GPU": 0.75}], "STRICT_PACK"),
     "gpt-oss-120b-1x80gb": ("uni", [{"CPU": 4.0, "GPU": 1.0}], "STRICT_PACK"),
     "gpt-oss-120b-tp2": ("mp", [{"CPU": 4.0, "GPU": 2.0}], "STRICT_PACK"),
     "gpt-oss-120b-tp4": ("mp", [{"CPU": 8.0, "GPU": 4.0}], "STRICT_PACK"),

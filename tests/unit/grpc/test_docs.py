@@ -37,7 +37,9 @@ async def test_first_example_answers_and_streams(edge: Edge, capsys: pytest.Capt
 
 
 async def test_tool_example_is_accepted(edge: Edge) -> None:
-    names = await run(example("import json", edge), request=request())
+    names = await run(
+        example("import json\n\nfrom cluster.edges.grpc.generated.ossature.v1 import tool_pb2", edge), request=request()
+    )
     await edge.chat.CreateChatCompletion(names["request"], metadata=AUTH)
     assert b'"required":["item"]' in edge.inference.asked[0][1].engine_body()
 

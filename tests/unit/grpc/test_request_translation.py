@@ -21,7 +21,6 @@ REQUEST = chat_pb2.CreateChatCompletionRequest.DESCRIPTOR
 NOT_OVER_GRPC = {
     "max_tokens": "replaced by max_completion_tokens",
     "user": "replaced by safety_identifier and prompt_cache_key",
-    "store": "refused by every edge",
     "prediction": "without effect",
     "modalities": "text is the only one",
     "verbosity": "without effect",

@@ -36,6 +36,7 @@ ENVELOPE = {
     "service_tier": "default",
     "system_fingerprint": "fp_1",
     "usage": USAGE,
+    "warnings": [{"code": "store_unavailable", "message": "Not stored.", "param": "store"}],
     "something_new": {"of": ["the", "engine"]},
 }
 TEXT = {"role": "assistant", "content": "c", "reasoning": "r", "refusal": "no"}

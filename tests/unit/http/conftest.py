@@ -14,11 +14,15 @@ import uvicorn
 from openai import AsyncOpenAI
 
 from cluster.config.schema import HttpSettings
+from cluster.edges.http.admin import Audit
 from cluster.edges.http.app import build_app
 from cluster.errors import OssatureError
 from cluster.identity.principal import Principal
+from cluster.spoken.speech import Speech
+from cluster.telemetry.tracing.span import UNTRACED, Tracer
 from tests.unit.fake_inference import FakeInference
-from tests.unit.http.fakes import ACME, CARDS, FakeAuthenticator, FakeDirectory
+from tests.unit.http.fake_speech import FakeSpeech
+from tests.unit.http.fakes import ACME, CARDS, GLOBEX, FakeAuthenticator, FakeDirectory
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Made once, as a client's own would load every certificate of the machine."""
@@ -37,12 +41,15 @@ class FakeReadiness:
 class Edge:
     """A running edge on a real socket, and what stands behind it."""
 
-    inference: FakeInference = field(default_factory=lambda: FakeInference({ACME: CARDS}))
+    inference: Any = field(default_factory=lambda: FakeInference({ACME: CARDS}))
     authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
-    directory: FakeDirectory = field(default_factory=FakeDirectory)
+    directory: Any = field(default_factory=FakeDirectory)
     readiness: FakeReadiness = field(default_factory=FakeReadiness)
     settings: HttpSettings = field(default_factory=lambda: HttpSettings(max_body_bytes=1 << 20, body_timeout_s=2.0))
     refusals: list[tuple[Principal | None, OssatureError]] = field(default_factory=list)
+    speech: Speech | None = None
+    audit: Audit | None = None
+    tracer: Tracer = UNTRACED
     port: int = 0
     client: httpx.AsyncClient = field(init=False)
 
@@ -73,6 +80,9 @@ class Edge:
             readiness=lambda: self.readiness,
             status=self.status,
             on_refusal=lambda principal, error: self.refusals.append((principal, error)),
+            speech=self.speech,
+            audit=self.audit,
+            tracer=self.tracer,
         )
         config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
@@ -103,3 +113,16 @@ async def openai_client(edge: Edge) -> AsyncIterator[AsyncOpenAI]:
     client = AsyncOpenAI(base_url=f"{edge.url}/v1", api_key="sk-acme", max_retries=0, timeout=10, _strict_response_validation=True)
     async with client:
         yield client
+
+
+@pytest.fixture
+def parts() -> FakeSpeech:
+    """The speech behind ``speaking``."""
+    return FakeSpeech()
+
+
+@pytest.fixture
+async def speaking(parts: FakeSpeech) -> AsyncIterator[Edge]:
+    """An edge with speech. ``parts`` may be changed before a request, but for its settings and limits."""
+    async with Edge(inference=FakeInference({ACME: CARDS, GLOBEX: CARDS[:1]}), speech=parts.made()).served() as running:
+        yield running

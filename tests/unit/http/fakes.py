@@ -12,7 +12,8 @@ from tests.unit.fake_inference import HEAD, USAGE
 
 ACME = Principal(org_id="org_acme", project_id="proj_acme", key_id="key_acme")
 ADMIN = Principal(org_id="", project_id="", key_id="key_admin", admin=True)
-KEYS = {"sk-acme": ACME, "sk-admin": ADMIN}
+GLOBEX = Principal(org_id="org_globex", project_id="proj_globex", key_id="key_globex")
+KEYS = {"sk-acme": ACME, "sk-globex": GLOBEX, "sk-admin": ADMIN}
 CARDS = [ModelCard("demo", 1_758_000_000, "ossature", 4096), ModelCard("acme/tuned/v1", 1_758_000_001, "org_acme")]
 
 

@@ -31,6 +31,7 @@ from cluster.inference.service import Call
 from cluster.relay.contract import NoCapacity, ReplicaLost
 from cluster.routing.ticket import RouteTicket
 from cluster.telemetry import labels
+from cluster.telemetry.tracing.span import UNTRACED, Tracer
 from tests.unit.inference.fake_relay import FakeRelay, Step
 
 ALICE = Principal("org_a", "proj_a", "key_a")
@@ -68,7 +69,7 @@ class Records:
 
 
 class OnePlan:
-    async def plan(self, principal: Principal, request: GenerationRequest) -> Plan:
+    async def plan(self, principal: Principal, request: GenerationRequest, *, base_model: str | None = None) -> Plan:
         return Plan("salt", "tag", b"anchor", (b"anchor",), 10)
 
 
@@ -76,7 +77,13 @@ class Inside:
     """A ``ClusterInference`` with its surroundings at hand."""
 
     def __init__(
-        self, *scripts: list[Step], limit: int = 4, max_in_progress: int = 8, timeout_s: float = 5.0, ready: bool = True
+        self,
+        *scripts: list[Step],
+        limit: int = 4,
+        max_in_progress: int = 8,
+        timeout_s: float = 5.0,
+        ready: bool = True,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self.relay = FakeRelay(*scripts)
         self.records = Records()
@@ -94,6 +101,7 @@ class Inside:
             recorder=self.records,
             admission=AdmissionSettings(request_timeout_s=timeout_s),
             has_replica=lambda model: ready,
+            tracer=tracer,
         )
 
     @property

@@ -22,7 +22,7 @@ from cluster.edges.http.app import build_app
 from cluster.edges.realtime.client_secrets import SecretSealer
 from cluster.edges.realtime.edge import RealtimeEdge
 from cluster.edges.realtime.sessions import Sessions
-from cluster.errors import ModelNotFound, OssatureError, Unauthenticated
+from cluster.errors import ModelNotFound, OssatureError, PermissionDenied, Unauthenticated
 from cluster.identity.principal import Principal
 from cluster.inference.requests import GenerationRequest
 from cluster.inference.service import Call, Completion, ModelCard
@@ -118,6 +118,16 @@ class FakeInference:
             if card.id == model_id:
                 return card
         raise ModelNotFound(f"The model '{model_id}' does not exist or you do not have access to it.", param="model")
+
+    async def list_models(self, principal: Principal) -> list[ModelCard]:
+        return self.models(principal)
+
+    async def find_model(self, principal: Principal, model_id: str) -> ModelCard:
+        return self.model(principal, model_id)
+
+    async def delete_model(self, principal: Principal, model_id: str) -> None:
+        self.model(principal, model_id)
+        raise PermissionDenied("Only tuned models can be deleted.", param="model", code="insufficient_permissions")
 
     async def complete(self, principal: Principal, request: GenerationRequest, call: Call) -> Completion:
         raise NotImplementedError("realtime sessions stream")
@@ -316,14 +326,17 @@ class Cluster:
     def speech(self) -> SpeechStack:
         return SpeechStack(self.recognizer, self.synthesizer, FakeEars, timeout_s=2.0) if self.speaks else NO_SPEECH
 
-    def edge(self) -> RealtimeEdge:
+    def sessions(self) -> Sessions:
         limits = [RateLimit(name="requests", limit=100, remaining=99, reset_seconds=0.0)]
-        sessions = Sessions(self.inference, self.speech(), self.settings, Unobserved(), lambda principal: limits)
+        return Sessions(self.inference, self.speech(), self.settings, Unobserved(), lambda principal: limits)
+
+    def edge(self, sessions: Sessions | None = None) -> RealtimeEdge:
         refused = lambda principal, error: self.refusals.append((principal, error))  # noqa: E731
-        return RealtimeEdge(sessions, SecretSealer.of(CLUSTER_SECRET), authenticate, self.holder, refused)
+        return RealtimeEdge(sessions or self.sessions(), SecretSealer.of(CLUSTER_SECRET), authenticate, self.holder, refused)
 
     @asynccontextmanager
-    async def served(self) -> AsyncIterator[Cluster]:
+    async def served(self, sessions: Sessions | None = None) -> AsyncIterator[Cluster]:
+        """``sessions``: of another edge, to share them."""
         app = build_app(
             inference=self.inference,
             authenticate=authenticate,
@@ -331,7 +344,7 @@ class Cluster:
             settings=HttpSettings(),
             readiness=FakeReadiness,
             status=self.status,
-            realtime=self.edge(),
+            realtime=self.edge(sessions),
         )
         config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)

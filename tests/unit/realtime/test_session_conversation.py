@@ -246,11 +246,13 @@ def test_response_outside_the_conversation_runs_beside_it(scene: Scene) -> None:
 
 
 def test_responses_at_once_are_bounded() -> None:
-    scene = Scene(abilities=TEXT_ONLY, limits=SessionLimits(max_responses=2))
+    scene = Scene(abilities=TEXT_ONLY, limits=SessionLimits(max_responses=3))
+    outside = {"conversation": "none", "input": []}
     for _ in range(2):
-        scene.client("response.create", response={"conversation": "none", "input": []})
-    refused = error(scene.client("response.create", response={"conversation": "none", "input": []}))
-    assert refused["code"] == "too_many_responses"
+        assert "response.created" in [event["type"] for event in scene.client("response.create", response=outside)]
+    assert error(scene.client("response.create", response=outside))["code"] == "too_many_responses"
+    # The conversation's own place is kept free.
+    assert "response.created" in [event["type"] for event in scene.client("response.create")]
 
 
 def test_items_are_placed_after_the_one_that_is_named(scene: Scene) -> None:

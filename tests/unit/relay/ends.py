@@ -33,6 +33,8 @@ class RecordingObserver:
     open: int = 0
     messages: int = 0
     known_replicas: int = 0
+    waiting_bytes: int = 0
+    given_up: int = 0
 
     def channel_connected(self, *, again: bool) -> None:
         self.connected.append(again)
@@ -49,6 +51,10 @@ class RecordingObserver:
     def channel_traffic(self, *, received_bytes: int, sent_bytes: int, messages: int, frames: int) -> None:
         self.messages += messages
 
+    def waiting(self, *, size_bytes: int, given_up: int) -> None:
+        self.waiting_bytes = size_bytes
+        self.given_up += given_up
+
     def residency(self, *, replicas: int, hashes: int, gaps: int) -> None:
         self.known_replicas = replicas
 
@@ -61,8 +67,11 @@ async def listening(
     peer_timeout_s: float = PEER_TIMEOUT_S,
     residency: ResidencyTable | None = None,
     loads: ReplicaLoads | None = None,
+    max_waiting_bytes: int = 1 << 20,
 ) -> AsyncIterator[ChannelServer]:
-    server = ChannelServer(key, MAX_MESSAGE_BYTES, peer_timeout_s, observer or RecordingObserver(), residency, loads)
+    server = ChannelServer(
+        key, MAX_MESSAGE_BYTES, peer_timeout_s, observer or RecordingObserver(), residency, loads, max_waiting_bytes
+    )
     await server.start("127.0.0.1")
     try:
         yield server
@@ -83,7 +92,7 @@ async def dialling(
 
 def opening(server: ChannelServer, *, window_bytes: int = 1000, body: bytes = b"") -> tuple[Awaited, bytes]:
     """A stream that the gateway waits for, and the call that asks for it."""
-    awaited = server.expect(window_bytes, body)
+    awaited = server.expect(window_bytes, body, "org")
     request = EngineRequest(
         request_id=f"chatcmpl-{awaited.stream}",
         operation=Operation.CHAT,

@@ -238,6 +238,7 @@ async def test_a_defect_of_the_engine_is_a_lost_replica_without_its_text(caplog:
             async for _ in stream:
                 pass
         assert "a secret" in caplog.text
+        assert any(vars(record).get("answer_id") for record in caplog.records)
 
 
 async def test_a_large_body_is_fetched_over_the_channel() -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from cluster.engine.contract import EngineRequest, EngineUsage, Frame, Operation, PayloadSink
+from cluster.errors import ClientTooSlow
 from cluster.relay.channel.handshake import new_life, new_nonce
 from cluster.relay.channel.messages import (
     Accepted,
@@ -275,7 +276,7 @@ async def test_a_new_channel_of_a_replica_ends_the_one_it_had_with_its_streams()
     observer = RecordingObserver()
     async with listening(observer) as server, dialling() as former, dialling() as latter:
         channel = await former.channel(server.address)
-        awaited = server.expect(1000, b"")
+        awaited = server.expect(1000, b"", "org")
         accept(server, awaited, former)
         await latter.channel(server.address)
         with pytest.raises(ReplicaLost, match="superseded"):
@@ -289,7 +290,7 @@ async def test_frames_of_a_replica_that_did_not_get_the_call_are_not_delivered()
     async with listening() as server, dialling("called") as called, dialling("other") as other:
         await called.channel(server.address)
         channel = await other.channel(server.address)
-        awaited = server.expect(1000, b"")
+        awaited = server.expect(1000, b"", "org")
         accept(server, awaited, called)
         stopped = asyncio.Event()
         outbox = channel.open(awaited.stream, 1000, 0, stopped.set)
@@ -303,7 +304,7 @@ async def test_a_call_that_went_on_to_another_replica_after_frames_of_the_first_
     async with listening() as server, dialling("first") as first, dialling("second") as second:
         channel = await first.channel(server.address)
         await second.channel(server.address)
-        awaited = server.expect(1000, b"")
+        awaited = server.expect(1000, b"", "org")
         await channel.open(awaited.stream, 1000, 0, lambda: None).send(Frame(payloads=[b"a"]))
         await eventually(lambda: awaited.channel is not None)
         accept(server, awaited, second)
@@ -314,7 +315,7 @@ async def test_a_call_that_went_on_to_another_replica_after_frames_of_the_first_
 async def test_a_life_of_a_replica_that_is_over_can_not_answer() -> None:
     async with listening() as server, dialling() as former, dialling() as latter:
         await latter.channel(server.address)
-        awaited = server.expect(1000, b"")
+        awaited = server.expect(1000, b"", "org")
         accept(server, awaited, former)
         with pytest.raises(ReplicaLost, match="has ended"):
             await awaited.inbox.take()
@@ -327,7 +328,7 @@ async def test_a_peer_that_falls_silent_is_given_up() -> None:
         life = new_life()
         stranger.say(KEY.hello(stranger.challenge, server.address.life, "silent", life, new_nonce()))
         assert isinstance(await stranger.receive(), Welcome)
-        awaited = server.expect(1000, b"")
+        awaited = server.expect(1000, b"", "org")
         server.accepted(awaited, Accepted("silent", life))
         with pytest.raises(ReplicaLost, match="silent"):
             await asyncio.wait_for(awaited.inbox.take(), 2)
@@ -393,7 +394,7 @@ async def test_a_body_for_a_stream_that_nobody_wants_is_not_sent() -> None:
         assert isinstance(await stranger.receive(), Welcome)
         stranger.say(Fetch(99))
         assert await stranger.receive() == Cancel(99)
-        awaited = server.expect(1000, b"body")
+        awaited = server.expect(1000, b"body", "org")
         stranger.say(Fetch(awaited.stream))
         assert await stranger.receive() == Body(awaited.stream, b"body", last=True)
         stranger.close()
@@ -440,7 +441,7 @@ async def test_a_frame_that_no_message_holds_ends_its_own_stream_alone() -> None
 
 async def test_much_in_one_turn_goes_out_as_several_messages() -> None:
     engine = FakeEngine()
-    async with listening() as server, dialling() as dialer:
+    async with listening(max_waiting_bytes=1 << 30) as server, dialling() as dialer:
         awaited, packed = opening(server, window_bytes=1 << 30)
         call = Call(Replies(dialer, 100), packed, engine)
         await call.accepted.wait()
@@ -458,7 +459,7 @@ async def test_a_frame_beyond_the_window_ends_the_channel() -> None:
         stranger = await Stranger.at(server.address)
         stranger.say(KEY.hello(stranger.challenge, server.address.life, "replica-1", new_life(), new_nonce()))
         assert isinstance(await stranger.receive(), Welcome)
-        awaited = server.expect(10, b"")
+        awaited = server.expect(10, b"", "org")
         stranger.say(Step([Delta(awaited.stream, [bytes(10)]), Delta(awaited.stream, [b"x"])]))
         assert await stranger.hung_up()
         assert observer.ends == ["protocol"]
@@ -498,3 +499,33 @@ async def test_a_socket_that_takes_nothing_holds_the_engine() -> None:
             with pytest.raises(ChannelUnavailable):
                 await asyncio.wait_for(call.task, 2)
             assert engine.aborted == 1
+
+
+async def test_too_much_that_waits_ends_the_answer_that_holds_most_and_its_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its organization's others and other organizations' answers go on."""
+    monkeypatch.setattr("cluster.relay.channel.gateway_end._REPORT_INTERVAL_S", 0.02)
+    observer = RecordingObserver()
+    async with listening(observer, max_waiting_bytes=2500) as server, dialling() as dialer:
+        channel = await dialer.channel(server.address)
+        awaited = {name: server.expect(4000, b"", owner) for name, owner in (("a", "one"), ("b", "one"), ("c", "two"))}
+        stopped = {name: asyncio.Event() for name in awaited}
+        outboxes = {name: channel.open(stream.stream, 4000, 0, stopped[name].set) for name, stream in awaited.items()}
+        for stream in awaited.values():
+            accept(server, stream, dialer)
+        await outboxes["a"].send(Frame(payloads=[b"x" * 1000]))
+        await outboxes["b"].send(Frame(payloads=[b"x" * 700]))
+        await outboxes["c"].send(Frame(payloads=[b"x" * 750]))
+        await eventually(lambda: observer.waiting_bytes == 2450)
+        assert observer.given_up == 0
+        await outboxes["b"].send(Frame(payloads=[b"y" * 100]))
+        await asyncio.wait_for(stopped["a"].wait(), 2)
+        with pytest.raises(ClientTooSlow):
+            await awaited["a"].inbox.take()
+        await outboxes["b"].send(Frame(payloads=[b"end"], usage=EngineUsage(1, 2)))
+        await eventually(lambda: observer.waiting_bytes == 1553)
+        assert observer.given_up == 1
+        assert not stopped["b"].is_set()
+        last = await awaited["b"].inbox.take()
+        assert (len(b"".join(last.payloads)), last.last) == (803, True)
+        server.forget(awaited["c"])
+        assert server.waiting.size_bytes == 0

@@ -68,7 +68,7 @@ async def test_a_gateway_without_the_key_gets_no_frames() -> None:
 @pytest.mark.parametrize("first", [ANSWER, Ping()])
 async def test_whoever_speaks_without_a_proof_is_hung_up_on_and_no_frame_is_delivered(first: Step | Ping) -> None:
     async with listening() as server:
-        awaited = server.expect(1000, b"")
+        awaited = server.expect(1000, b"", "org")
         stranger = await Stranger.at(server.address)
         stranger.say(first)
         assert await stranger.hung_up()
@@ -193,7 +193,7 @@ async def test_proofs_and_keys_stay_out_of_the_logs(caplog: pytest.LogCaptureFix
         stranger.say(hello)
         assert await stranger.hung_up()
         await eventually(lambda: "refused" in caplog.text)
-        for secret in (hello.proof, KEY._key, OTHER_KEY._key):
+        for secret in (hello.proof, KEY._keys[0], OTHER_KEY._keys[0]):
             assert secret.hex() not in caplog.text
             assert repr(secret) not in caplog.text
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.engine.contract import EngineUsage, Frame
+from cluster.errors import ClientTooSlow
 from cluster.relay.channel.framing import ProtocolViolation
-from cluster.relay.channel.inbox import Inbox
+from cluster.relay.channel.inbox import FRAME_BYTES, Inbox
+from cluster.relay.channel.waiting import WaitingBytes
 from cluster.relay.contract import ReplicaLost
 
 WINDOW_BYTES = 100
@@ -22,14 +25,24 @@ class Grants(list[int]):
         self.append(size_bytes)
 
 
-def accepted(window_bytes: int = WINDOW_BYTES, grants: Grants | None = None) -> Inbox:
-    inbox = Inbox(window_bytes, grants if grants is not None else Grants())
+def new(window_bytes: int = WINDOW_BYTES, grant: Callable[[int], None] | None = None, waiting: WaitingBytes | None = None) -> Inbox:
+    return Inbox(
+        window_bytes,
+        grant if grant is not None else Grants(),
+        waiting if waiting is not None else WaitingBytes(1 << 30),
+        "org",
+        lambda: None,
+    )
+
+
+def accepted(window_bytes: int = WINDOW_BYTES, grants: Grants | None = None, waiting: WaitingBytes | None = None) -> Inbox:
+    inbox = new(window_bytes, grants, waiting)
     inbox.accept()
     return inbox
 
 
 async def test_nothing_is_read_before_the_replica_is_known() -> None:
-    inbox = Inbox(WINDOW_BYTES, Grants())
+    inbox = new()
     reader = asyncio.create_task(inbox.take())
     inbox.push([b"a"])
     await asyncio.sleep(0.01)
@@ -80,7 +93,7 @@ async def test_a_loss_after_the_end_is_none() -> None:
 
 
 async def test_a_loss_wakes_a_reader_even_before_the_replica_is_known() -> None:
-    inbox = Inbox(WINDOW_BYTES, Grants())
+    inbox = new()
     reader = asyncio.create_task(inbox.take())
     await asyncio.sleep(0)
     inbox.fail(ReplicaLost("gone"))
@@ -150,7 +163,7 @@ def test_a_sender_that_keeps_to_its_window_loses_nothing_and_bounds_what_waits(
             nonlocal credit
             credit += size_bytes
 
-        inbox = Inbox(window_bytes, grant)
+        inbox = new(window_bytes, grant)
         inbox.accept()
         sent: list[bytes] = []
         received: list[bytes] = []
@@ -179,7 +192,7 @@ def test_any_order_of_events_ends_in_one_way_only(events: list[str]) -> None:
     """Never more than one end; what is read is a prefix of what was pushed before it; nothing after it."""
 
     async def run() -> None:
-        inbox = Inbox(1000, Grants())
+        inbox = new(1000)
         pushed: list[bytes] = []
         read: list[bytes] = []
         outcome: Frame | Exception | None = None
@@ -212,6 +225,85 @@ def test_any_order_of_events_ends_in_one_way_only(events: list[str]) -> None:
             assert read == pushed
 
     asyncio.run(run())
+
+
+# --- waiting for all of a gateway's clients -------------------------------------------------------------------------------
+
+
+async def test_what_waits_is_counted_until_it_was_read() -> None:
+    waiting = WaitingBytes(1000)
+    inbox = accepted(waiting=waiting)
+    inbox.push([b"x" * 30])
+    inbox.push([b"y" * 12])
+    assert waiting.size_bytes == 42
+    await inbox.take()
+    assert waiting.size_bytes == 0
+
+
+async def test_what_an_outlet_takes_never_waits() -> None:
+    waiting = WaitingBytes(1000)
+    inbox = accepted(waiting=waiting)
+    inbox.flow(Outlet())
+    inbox.push([b"x" * 30])
+    assert waiting.size_bytes == 0
+
+
+async def test_what_nobody_will_read_any_more_does_not_wait() -> None:
+    waiting = WaitingBytes(1000)
+    inbox = accepted(waiting=waiting)
+    inbox.push([b"x" * 30])
+    inbox.drop()
+    inbox.drop()
+    assert waiting.size_bytes == 0
+
+
+async def test_a_stream_that_was_given_up_fails_with_nothing_left_and_takes_nothing_more() -> None:
+    waiting = WaitingBytes(50)
+    inbox = accepted(waiting=waiting)
+    inbox.push([b"first"])
+    await inbox.take()
+    inbox.push([b"x" * 60])
+    assert (inbox.size_bytes, waiting.size_bytes, waiting.given_up) == (0, 0, 1)
+    inbox.push([b"y"])
+    inbox.end(LAST)
+    with pytest.raises(ClientTooSlow):
+        await inbox.take()
+    assert waiting.size_bytes == 0
+
+
+async def test_a_stream_that_has_ended_and_was_not_read_can_be_given_up() -> None:
+    waiting = WaitingBytes(50)
+    ended, other = accepted(waiting=waiting), accepted(waiting=waiting)
+    ended.push([b"x" * 40])
+    ended.end(LAST)
+    other.push([b"y" * 20])
+    with pytest.raises(ClientTooSlow):
+        await ended.take()
+    assert (await other.take()).payloads == [b"y" * 20]
+
+
+async def test_much_that_waits_is_read_in_frames_and_the_last_one_brings_the_end() -> None:
+    piece, count = FRAME_BYTES // 4 + 1, 10
+    waiting = WaitingBytes(piece * count)
+    inbox = accepted(window_bytes=piece * count, waiting=waiting)
+    pieces = [bytes([number]) * piece for number in range(count)]
+    inbox.push(pieces)
+    inbox.end(LAST)
+    frames = [await inbox.take()]
+    while not frames[-1].last:
+        assert waiting.size_bytes == piece * count - sum(len(payload) for frame in frames for payload in frame.payloads)
+        frames.append(await inbox.take())
+    assert [payload for frame in frames for payload in frame.payloads] == pieces
+    assert [len(frame.payloads) for frame in frames] == [4, 4, 2]
+    assert waiting.size_bytes == 0
+
+
+async def test_one_payload_larger_than_a_frame_is_read_whole() -> None:
+    inbox = accepted(window_bytes=1 << 20)
+    inbox.push([b"x" * (FRAME_BYTES * 3)])
+    inbox.end(LAST)
+    frame = await inbox.take()
+    assert (len(frame.payloads[0]), frame.last) == (FRAME_BYTES * 3, True)
 
 
 # --- an outlet ------------------------------------------------------------------------------------------------------------

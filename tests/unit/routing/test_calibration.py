@@ -180,3 +180,11 @@ def test_what_ray_serve_carries_is_the_same_state() -> None:
     pending = PendingPrompts()
     pending.arrived("r1", ArrivedTicket((b"a",), 1000), 0.0)
     assert LoadReport.of_stats(pending.stats(0.5)) == pending.news(0.5)
+
+
+@pytest.mark.parametrize("ms_per_token", [0.002, 3.0])
+def test_engines_far_from_the_prior_are_known_after_a_few_prompts(ms_per_token: float) -> None:
+    rates = Calibration()
+    for _ in range(5):
+        rates.prefill(2000, 2000 * ms_per_token / 1000)
+    assert rates.prefill_ms_per_token == pytest.approx(ms_per_token, rel=0.01)

@@ -16,6 +16,7 @@ from cluster.runtime.endpoints import Endpoints
 from cluster.runtime.exposure import exposures
 from cluster.runtime.preparation import StartError, check_ports, prepare
 from cluster.runtime.serve_environment import is_confined, is_loopback, ray_environment, serve_environment
+from cluster.tuned.places import TunedPlaces
 
 
 def config(tmp_path: Path, **sections: object) -> ClusterConfig:
@@ -35,6 +36,16 @@ def test_the_secret_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path)
     assert first.secret.get_secret_value() == second.secret.get_secret_value()
     assert mode(tmp_path / "run" / "cluster-secret") == 0o600
     assert first.secret.get_secret_value() not in repr(first)
+
+
+def test_places_of_tuned_models_are_the_same_for_every_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = TunedPlaces.of(prepare(config(tmp_path, tuned_models={"storage_url": "store", "cache_dir": "cache"})))
+    assert (places.storage_url, places.cache_folder) == (str(tmp_path / "store"), tmp_path / "cache")
+    assert places.default_folder == tmp_path / "run" / "tuned-models"
+    remote = prepare(config(tmp_path, tuned_models={"storage_url": "s3://bucket/x"}))
+    assert TunedPlaces.of(remote).storage_url == "s3://bucket/x"
+    assert TunedPlaces.of(remote).cache_folder == tmp_path / "run" / "adapters"
 
 
 def test_a_data_folder_of_our_own_is_for_its_owner_alone(tmp_path: Path) -> None:

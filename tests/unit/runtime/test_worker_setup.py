@@ -91,3 +91,34 @@ print(before, after)
     before, after = map(int, run(code).split())
     assert before > 0, "Ray Serve no longer splices requests: the hook's part in it can go"
     assert after == 0
+
+
+@pytest.mark.parametrize("hook", ["plain", "confined"])
+def test_haproxy_without_a_gateway_asks_to_try_again(hook: str) -> None:
+    code = f"""
+from ray.serve._private import haproxy_templates
+def lines():
+    texts = [v for v in vars(haproxy_templates).values() if isinstance(v, str)]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    return [line for line in lines if line.startswith("http-request return status") and "[path]" in line]
+before = lines()
+from cluster.runtime.worker_setup import {hook}
+{hook}()
+print(*[line.split()[3] for line in before + lines()])
+print(all("hdr Retry-After 1" in line for line in lines()))
+"""
+    statuses, retry_after = run(code).splitlines()
+    assert statuses.split() == ["404", "503"], "Ray Serve answers otherwise by itself: look whether the hook's part in it can go"
+    assert retry_after == "True"
+
+
+@pytest.mark.parametrize("hook", ["plain", "confined"])
+def test_serve_has_what_restarts_a_dead_haproxy(hook: str) -> None:
+    code = f"""
+from cluster.runtime.worker_setup import {hook}
+{hook}()
+from ray.serve._private.haproxy import HAProxyApi
+for method in (HAProxyApi._start_and_wait_for_haproxy, HAProxyApi._graceful_reload, HAProxyApi.stop):
+    print(method.__module__)
+"""
+    assert set(run(code).split()) == {"cluster.runtime.haproxy_restart"}

@@ -27,6 +27,15 @@ def noise(seconds: float, *, level: float = 0.02, rate_hz: int = 24_000, seed: i
     return from_float(np.random.default_rng(seed).normal(0.0, level, int(seconds * rate_hz)))
 
 
+def hiss(seconds: float, *, level: float = 0.02, rate_hz: int = 24_000, seed: int = 1) -> bytes:
+    """Noise above 8 kHz alone."""
+    count = int(seconds * rate_hz)
+    spectrum = np.fft.rfft(np.random.default_rng(seed).normal(0.0, 1.0, count))
+    spectrum[np.fft.rfftfreq(count, 1 / rate_hz) < 8_200] = 0
+    samples = np.fft.irfft(spectrum, count)
+    return from_float(level * samples / samples.std())
+
+
 @cache
 def strawberries() -> bytes:
     """A sentence (:data:`STRAWBERRIES`), 3.04 s."""

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 LISTENING = """
 import numpy as np
 from cluster.speech.silero.model import SileroModel, SileroVad
-print(SileroVad(SileroModel()).probability(np.zeros(512, np.float32)))
+print(*SileroVad(SileroModel()).probabilities(np.zeros((1, 512), np.float32)))
 """
 
 
@@ -34,20 +34,28 @@ def frames() -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
 
 def test_speech_is_probable_and_silence_is_not() -> None:
     vad = SileroVad(SileroModel())
-    assert np.median([vad.probability(frame) for frame in frames()]) > 0.9
-    quiet = [vad.probability(np.zeros(VAD_FRAME_SAMPLES, np.float32)) for _ in range(30)]
+    assert np.median(vad.probabilities(frames())) > 0.9
+    quiet = vad.probabilities(np.zeros((30, VAD_FRAME_SAMPLES), np.float32))
     assert quiet[-1] < 0.05
 
 
 def test_sessions_share_the_network_and_not_their_past() -> None:
     network = SileroModel()
-    alone = [SileroVad(network).probability(frames()[0])]
+    first = frames()[:1]
+    alone = SileroVad(network).probabilities(first)
     one, other = SileroVad(network), SileroVad(network)
-    for frame in frames():
-        one.probability(frame)
-    assert [other.probability(frames()[0])] == alone
+    one.probabilities(frames())
+    assert other.probabilities(first) == alone
     one.reset()
-    assert [one.probability(frames()[0])] == alone
+    assert one.probabilities(first) == alone
+
+
+def test_frames_at_once_are_heard_as_they_are_one_by_one() -> None:
+    network = SileroModel()
+    once, singly = SileroVad(network), SileroVad(network)
+    at_once = once.probabilities(frames())
+    assert singly.probabilities(frames()[:0]) == []
+    assert [singly.probabilities(frame[None])[0] for frame in frames()] == pytest.approx(at_once, abs=1e-5)
 
 
 def test_listening_needs_no_torch_and_leaves_no_trace_of_telemetry(tmp_path: Path) -> None:

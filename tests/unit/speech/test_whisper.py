@@ -18,7 +18,7 @@ from models.speech import whisper
 from tests.unit.speech.recognizer_conformance import RecognizerConformance, fed, recognized
 from tests.unit.speech.sounds import noise, strawberries
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.fixture(scope="module")

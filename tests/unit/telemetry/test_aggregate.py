@@ -49,6 +49,14 @@ def test_counters_of_living_and_dead_processes_are_one_sum(writer: Writer, tmp_p
     assert value(collector, "t_events_total", model="m") == 10
 
 
+def test_the_disk_of_the_data_folder_is_told(tmp_path: Path) -> None:
+    collector = NodeCollector(tmp_path)
+    disk = os.statvfs(tmp_path)
+    assert own(collector, "ossature_data_folder_size_bytes") == disk.f_blocks * disk.f_frsize
+    free = own(collector, "ossature_data_folder_free_bytes")
+    assert 0 < free <= disk.f_bfree * disk.f_frsize + (1 << 30), "of what is not reserved; others write meanwhile"
+
+
 def test_dead_processes_leave_one_file(writer: Writer, tmp_path: Path, me: str) -> None:
     writer.counter(me, 2)
     for number in range(50):

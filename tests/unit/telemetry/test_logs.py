@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from cluster.config.schema import LoggingSettings
 from cluster.telemetry import logs
-from cluster.telemetry.redaction import redact
+from cluster.telemetry.redaction import apply_rules, redact
 
 SECRET = "sk-oss-AbCdEf0123456789_-xyz"
 PROMPT = "my deepest secrets are these words"
@@ -278,3 +280,13 @@ def test_other_text_stays_as_it_is(log: logging.Logger, stream: io.StringIO, tex
 def test_numbers_stay_numbers_for_formats(log: logging.Logger, stream: io.StringIO) -> None:
     log.info("%d requests in %.2f s, %s", 3, 0.5, None)
     assert lines(stream)[0]["message"] == "3 requests in 0.50 s, None"
+
+
+_SIGNS = "Authorization proxy-authorization X-API-Key api_key PASSWORD pa\u017fsword secret \u212aey Bearer basic bas\u0131c sk-"
+_AROUND = "SK- ek_ :// u:p@h input_value= , input_type= input_value : = ' \" b' abcdefgh 12345678 ordinary - _ / \u00e9"
+_PIECES = st.sampled_from([" ", *f"{_SIGNS} {_AROUND}".split()])
+
+
+@given(st.lists(_PIECES | st.text(max_size=3), max_size=12).map("".join))
+def test_a_text_that_is_passed_at_a_glance_has_nothing_to_redact(text: str) -> None:
+    assert redact(text) == apply_rules(text)

@@ -7,10 +7,14 @@ from prometheus_client import CollectorRegistry
 
 from cluster.telemetry import catalog
 from cluster.telemetry.definition import Source
+from cluster.telemetry.job_metrics import JobCensusMetrics, JobRunMetrics
 from cluster.telemetry.metrics import EngineMetrics, GatewayMetrics
 from cluster.telemetry.realtime_metrics import RealtimeMetrics
 from cluster.telemetry.relay_metrics import RelayMetrics
 from cluster.telemetry.residency_metrics import ResidencyMetrics
+from cluster.telemetry.speech_metrics import SpeechMetrics
+from cluster.telemetry.speech_replica_metrics import SpeechReplicaMetrics
+from cluster.telemetry.storage_metrics import StorageMetrics
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,10 @@ def test_strings_of_callers_never_become_label_values(metrics: GatewayMetrics, r
     engine.cross_org_hit(evil)
     engine.cold_start_phase(evil, evil, 1.0)
     engine.stream_begun(evil, evil)
+    engine.adapter_loaded(evil, 0.1)
+    engine.adapter_failed(evil)
+    engine.adapters_held(evil, 1)
+    engine.adapter_files(evil, 1)
     values = {value for f in registry.collect() for s in f.samples for value in s.labels.values()}
     assert not [value for value in values if "evil" in value]
 
@@ -136,6 +144,19 @@ def test_states(metrics: GatewayMetrics, registry: CollectorRegistry) -> None:
     assert registry.get_sample_value("ossature_authentication_failures_total", {"reason": "unknown"}) == 1
 
 
+def test_adapters_are_counted_under_their_base(registry: CollectorRegistry) -> None:
+    engine = EngineMetrics(["m"], registry=registry)
+    assert registry.get_sample_value("ossature_adapter_failures_total", {"model": "m"}) == 0
+    engine.adapter_loaded("m", 0.02)
+    engine.adapter_failed("m")
+    engine.adapters_held("m", 3)
+    engine.adapter_files("m", 4096)
+    assert registry.get_sample_value("ossature_adapter_load_seconds_bucket", {"model": "m", "le": "0.025"}) == 1
+    assert registry.get_sample_value("ossature_adapter_failures_total", {"model": "m"}) == 1
+    assert registry.get_sample_value("ossature_adapters_held", {"model": "m"}) == 3
+    assert registry.get_sample_value("ossature_adapter_cache_bytes", {"model": "m"}) == 4096
+
+
 def test_what_must_be_alerted_on_exists_before_it_happens(metrics: GatewayMetrics, registry: CollectorRegistry) -> None:
     engine = EngineMetrics(["m"], registry=registry)
     assert registry.get_sample_value("ossature_cross_org_hits_total", {"model": "m"}) == 0
@@ -157,6 +178,11 @@ def test_exactly_the_metrics_of_the_catalog_exist_and_those_marked_so_from_the_s
     RelayMetrics(registry=registry)
     RealtimeMetrics(registry=registry)
     ResidencyMetrics(["m"], registry=registry)
+    SpeechReplicaMetrics(registry=registry)
+    StorageMetrics(registry=registry)
+    JobRunMetrics(["eval"], registry=registry)
+    JobCensusMetrics(registry=registry)
+    SpeechMetrics(registry=registry)
     families = {f.name + ("_total" if f.type == "counter" else ""): f for f in registry.collect()}
     expected = {metric.name: metric for metric in catalog.ALL if metric.source is not Source.EXPORTER}
     assert families.keys() == expected.keys()

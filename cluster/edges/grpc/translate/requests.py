@@ -34,6 +34,7 @@ _PLAIN = (
     "include_stop_str_in_output",
     "skip_special_tokens",
     "include_reasoning",
+    "store",
 )
 _ENUMS = (
     ("reasoning_effort", enums.REASONING_EFFORT),

@@ -82,6 +82,12 @@ class _Usage(msgspec.Struct, gc=False):
     completion_tokens_details: _CompletionDetails | None = None
 
 
+class _Warning(msgspec.Struct, gc=False):
+    code: str
+    message: str
+    param: str = ""
+
+
 class _Envelope(msgspec.Struct, gc=False):
     id: str
     created: int
@@ -89,6 +95,7 @@ class _Envelope(msgspec.Struct, gc=False):
     usage: _Usage | None = None
     service_tier: str | None = None
     system_fingerprint: str | None = None
+    warnings: list[_Warning] | None = None
 
 
 class _Body(_Envelope, gc=False, kw_only=True):
@@ -153,6 +160,9 @@ def _put_envelope(
         response.service_tier = enums.SERVICE_TIER.by_name.get(decoded.service_tier, 0)  # type: ignore[assignment]
     if decoded.usage is not None:
         _put_usage(response.usage, decoded.usage)
+    if decoded.warnings is not None:
+        for warning in decoded.warnings:
+            response.warnings.add(code=warning.code, message=warning.message, param=warning.param)
 
 
 def _put_text(message: message_pb2.ChatMessage | chat_pb2.Delta, text: _Text) -> None:

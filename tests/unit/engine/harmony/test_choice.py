@@ -17,6 +17,9 @@ from cluster.engine.vllm.requests import to_vllm
 from tests.unit.engine.harmony.fake_engine import FakeEngineClient, serving_chat
 from tests.unit.engine.harmony.scripts import encoding, tokens
 
+#: Loads vLLM.
+pytestmark = pytest.mark.slow
+
 
 def asked(*, stream: bool = True, operation: Operation = Operation.CHAT, **fields: Any) -> EngineRequest:
     import msgspec

@@ -14,6 +14,9 @@ from cluster.engine.contract import EngineUsage, Fault, FaultKind, Frame
 from tests.unit.engine.harmony.fake_engine import FakeEngine, Gathering, request_of
 from tests.unit.engine.harmony.scripts import KINDS, Script, Step, make_script, tokens
 
+#: Loads vLLM.
+pytestmark = pytest.mark.slow
+
 SCRIPTS = 2100
 GROUP = 150
 CALL_ID = re.compile(rb"chatcmpl-tool-[0-9a-f]{16}")

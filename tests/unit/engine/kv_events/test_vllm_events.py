@@ -16,6 +16,9 @@ from cluster.engine.vllm.kv_events.wire import DEVICE_MEDIUM, AllBlocksCleared, 
 from cluster.routing.residency.blocks import Group, UnsupportedCache
 from tests.unit.engine.kv_events.test_feed import Heard
 
+#: Loads vLLM.
+pytestmark = pytest.mark.slow
+
 
 def batch(*events: object) -> vllm_events.KVEventBatch:
     return vllm_events.KVEventBatch(ts=1.0, events=list(events))

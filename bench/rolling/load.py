@@ -1,0 +1,114 @@
+"""So many short requests a second, whatever becomes of them, and long streams that follow each other. Nothing is retried."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+_REPLICA = re.compile(r"\breplica=(\S+)")
+_TIMEOUT_S = 120.0
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request. Times are Unix seconds. ``failure``: why it got no whole answer; ``status``: 0 without any."""
+
+    sent_s: float
+    kind: str
+    first_s: float | None = None
+    end_s: float = 0.0
+    status: int = 0
+    replica: str | None = None
+    events: int = 0
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """``body`` of a request, and how many pieces a whole answer has at least."""
+
+    kind: str
+    body: Mapping[str, Any]
+    least_events: int
+
+
+@dataclass
+class Load:
+    """``rate`` in requests a second; ``streams`` at a time, which may be changed meanwhile up to ``max_streams``.
+
+    ``headers``: with an admin's key, answers name their replica.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    short: Shape
+    long: Shape
+    rate: float = 20.0
+    streams: int = 4
+    max_streams: int = 16
+    asked: list[Asked] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Returns when ``until`` is set and all that was asked has ended."""
+        limits = httpx.Limits(max_connections=1000, max_keepalive_connections=50)
+        async with httpx.AsyncClient(base_url=self.url, headers=self.headers, timeout=_TIMEOUT_S, limits=limits) as client:
+            lanes = [asyncio.create_task(self._lane(client, until, number)) for number in range(self.max_streams)]
+            began_s, sent = time.monotonic(), 0
+            while not until.is_set():
+                due = int((time.monotonic() - began_s) * self.rate)
+                for _ in range(due - sent):
+                    task = asyncio.create_task(self._ask(client, self.short))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                sent = due
+                await asyncio.sleep(0.5 / self.rate)
+            await asyncio.gather(*lanes, *self._tasks)
+
+    async def _lane(self, client: httpx.AsyncClient, until: asyncio.Event, number: int) -> None:
+        while not until.is_set():
+            if number < self.streams:
+                await self._ask(client, self.long)
+            else:
+                await asyncio.sleep(0.2)
+
+    async def _ask(self, client: httpx.AsyncClient, shape: Shape) -> None:
+        asked = Asked(time.time(), shape.kind)
+        self.asked.append(asked)
+        body = json.dumps(shape.body).replace("NUMBER", str(next(self._numbers)))
+        try:
+            async with client.stream("POST", "/v1/chat/completions", content=body) as answer:
+                asked.status = answer.status_code
+                if found := _REPLICA.search(answer.headers.get("x-ossature-route", "")):
+                    asked.replica = found[1]
+                if answer.status_code != 200:
+                    asked.failure = f"{answer.status_code} {(await answer.aread()).decode(errors='replace')[:200]}"
+                    return
+                await self._read(answer, asked, shape)
+        except httpx.HTTPError as error:
+            asked.failure = f"{type(error).__name__} after {asked.events} events"
+        finally:
+            asked.end_s = time.time()
+
+    async def _read(self, answer: httpx.Response, asked: Asked, shape: Shape) -> None:
+        done = False
+        async for line in answer.aiter_lines():
+            if line == "data: [DONE]":
+                done = True
+            elif line.startswith("data: "):
+                if asked.first_s is None:
+                    asked.first_s = time.time()
+                asked.events += 1
+                if line.startswith('data: {"error"'):
+                    asked.failure = line[:200]
+        if asked.failure is None and not (done and asked.events >= shape.least_events):
+            asked.failure = f"ended after {asked.events} events"

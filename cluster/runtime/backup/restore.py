@@ -1,0 +1,125 @@
+"""Put a backup in the place of what a cluster has."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from cluster.config.schema import ClusterConfig
+from cluster.errors import StoreUnavailable
+from cluster.identity.audit import AT_COMMAND_LINE, AuditLog, Outcome
+from cluster.runtime.backup import databases
+from cluster.runtime.backup.archive import flush_folder, verified
+from cluster.runtime.backup.manifest import DATABASE, OBJECTS, SECRETS, BackupError, Manifest
+from cluster.runtime.preparation import database_url, make_data_dir
+from cluster.runtime.run_record import running
+from cluster.store.database import Database, parse_url
+from cluster.store.objects.opening import folder_of
+from cluster.store.revision import is_known, schema_state
+from cluster.store.schema import upgrade
+
+
+async def restore(config: ClusterConfig, source: Path, *, force: bool = False) -> Manifest:
+    """Check the whole backup, then put it in place, and bring the database to this version's schema.
+
+    Without ``force`` it is refused where there is data. A folder or SQLite file that is replaced stays beside its successor under
+    another name. Raises :class:`BackupError`; what is wrong with the backup or the place is found before anything is touched.
+    """
+    if (run := running(config.data_dir)) is not None:
+        raise BackupError(f"a cluster runs from {config.data_dir} (process {run.pid})", "End it with `ossature stop`.")
+    url = database_url(config)
+    make_data_dir(config.data_dir)
+    with tempfile.TemporaryDirectory(dir=config.data_dir, prefix=".restore-") as folder:
+        staged = Path(folder)
+        manifest = await asyncio.to_thread(_staged, source, staged, parse_url(url).get_backend_name())
+        try:
+            present = await _present(config, url, manifest)
+            if present and not force:
+                step = "Restore into an empty place, or replace what is there with --force."
+                raise BackupError(f"there is data already: {', '.join(present)}", step)
+            await asyncio.to_thread(_put_in_place, config, url, staged, manifest)
+            await upgrade(url)
+            await _noted(config, url, manifest)
+        except StoreUnavailable as error:
+            raise BackupError(f"the database can't be used ({type(error.__cause__).__name__})", "`ossature doctor`") from error
+    return manifest
+
+
+def _staged(source: Path, into: Path, dialect: str) -> Manifest:
+    manifest = verified(source, into)
+    if manifest.dialect != dialect:
+        raise BackupError(
+            f"the backup is of {manifest.dialect}, database.url names {dialect}", "Set database.url to one of its kind."
+        )
+    if manifest.schema_revision is not None and not is_known(manifest.schema_revision):
+        raise BackupError(
+            f"the backup has schema revision {manifest.schema_revision}, which this version doesn't know",
+            f"Restore it with version {manifest.version} or a later one.",
+        )
+    databases.check(dialect, into / DATABASE)
+    return manifest
+
+
+async def _present(config: ClusterConfig, url: str, manifest: Manifest) -> list[str]:
+    """What a restore would replace."""
+    found = []
+    if (await schema_state(url, config.database.timeout_s)).current is not None:
+        found.append("the database has tables")
+    if manifest.with_objects:
+        folder = _objects_folder(config)
+        if folder.is_dir() and any(folder.iterdir()):
+            found.append(f"there are files in {folder}")
+    found += [f"there is {config.data_dir / name}" for name in _secrets(manifest) if (config.data_dir / name).exists()]
+    return found
+
+
+def _put_in_place(config: ClusterConfig, url: str, staged: Path, manifest: Manifest) -> None:
+    # What is the likeliest to fail comes first: it changes all or nothing.
+    databases.load(parse_url(url), staged / DATABASE)
+    try:
+        if manifest.with_objects:
+            _replace_folder(staged / OBJECTS.rstrip("/"), _objects_folder(config))
+        for name in _secrets(manifest):
+            target = config.data_dir / name
+            if target.exists():
+                databases.set_aside(target)
+            os.replace(staged / SECRETS / name, target)
+        flush_folder(config.data_dir)
+    except OSError as error:
+        raise BackupError(f"the files can't be put in place: {error.strerror or error}") from error
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    source.mkdir(mode=0o700, exist_ok=True)  # an empty one, when there were no files
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(target.name + ".restoring")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.move(source, draft)
+    if target.exists():
+        databases.set_aside(target)
+    draft.rename(target)
+    flush_folder(target.parent)
+
+
+async def _noted(config: ClusterConfig, url: str, manifest: Manifest) -> None:
+    database = Database.open(url, config.database)
+    try:
+        details = {"created_at": f"{manifest.created_at:.0f}", "version": manifest.version}
+        async with database.transaction() as session:
+            session.add(AuditLog(database).row("restore_backup", Outcome.DONE, AT_COMMAND_LINE, details=details))
+    finally:
+        await database.close()
+
+
+def _secrets(manifest: Manifest) -> list[str]:
+    return [name.removeprefix(SECRETS) for name in manifest.entries if name.startswith(SECRETS)]
+
+
+def _objects_folder(config: ClusterConfig) -> Path:
+    folder = folder_of(config.files.storage_url, config.data_dir / "files")
+    if folder is None:
+        raise BackupError("files.storage_url is no folder, and the backup holds files", "Set it to a folder.")
+    return folder

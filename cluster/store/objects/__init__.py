@@ -1,0 +1,1 @@
+"""Contents of files: durable, immutable objects under names that the cluster made up."""

@@ -1,0 +1,1 @@
+"""How each family of models is tuned: one small file each, and what that costs."""

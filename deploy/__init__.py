@@ -1,0 +1,1 @@
+"""How Ossature is deployed and watched: images, the Helm chart, dashboards, rules."""

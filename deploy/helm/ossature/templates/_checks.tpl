@@ -1,0 +1,59 @@
+{{- /* What the schema can't say: values that contradict each other. Each message names what to change. */ -}}
+{{- define "ossature.checks" -}}
+{{- $single := eq .Values.layout "single-pod" -}}
+{{- if not .Values.models -}}{{- fail "models: name one at least; the ready-made values files show how" -}}{{- end -}}
+{{- if eq .Values.database.kind "embedded" -}}
+{{- if not $single -}}{{- fail "database.kind: embedded is one file, which several pods can't share; take layout single-pod, or postgresql" -}}{{- end -}}
+{{- if and (eq .Values.mode "rayservice") (ne .Values.rayservice.upgradeStrategy.type "None") -}}
+{{- fail "rayservice.upgradeStrategy.type: must be None with database.kind embedded: a second cluster would begin with another, empty database" -}}
+{{- end -}}
+{{- else if not .Values.database.urlSecret.name -}}
+{{- fail "database.urlSecret.name: name the Secret that holds the URL of PostgreSQL, or take database.kind embedded for a trial" -}}
+{{- end -}}
+{{- if and .Values.database.persistence.enabled (ne .Values.database.kind "embedded") -}}
+{{- fail "database.persistence: belongs to database.kind embedded" -}}
+{{- end -}}
+{{- if and $single .Values.autoscaling.enabled -}}{{- fail "autoscaling.enabled: there is nothing to add to layout single-pod" -}}{{- end -}}
+{{- if and (eq .Values.modelCache.kind "hostPath") (not .Values.modelCache.hostPath) -}}{{- fail "modelCache.hostPath: name the folder" -}}{{- end -}}
+{{- if and (eq .Values.adapterCache.kind "hostPath") (not .Values.adapterCache.hostPath) -}}{{- fail "adapterCache.hostPath: name the folder" -}}{{- end -}}
+{{- if and (eq .Values.storage.kind "pod") (not $single) -}}
+{{- fail "storage.kind: pod is a folder of each pod, and gateways and engines must see the same files; take volume or s3" -}}
+{{- end -}}
+{{- if eq .Values.storage.kind "s3" -}}
+{{- if not (hasPrefix "s3://" .Values.storage.s3.url) -}}{{- fail "storage.s3.url: name the bucket, s3://bucket/prefix" -}}{{- end -}}
+{{- if not .Values.storage.s3.credentialsSecret.name -}}{{- fail "storage.s3.credentialsSecret.name: name the Secret with the bucket's keys" -}}{{- end -}}
+{{- end -}}
+{{- if include "ossature.tuning-enabled" . -}}
+{{- if not (include "ossature.takes-adapters" .) -}}{{- fail "config.tuning.enabled: what is tuned is an adapter, and no model has adapters.enabled" -}}{{- end -}}
+{{- $onCpu := eq (dig "tuning" "device" "cuda" .Values.config) "cpu" -}}
+{{- if and (include "ossature.tuning-pods" .) (ne $onCpu (eq (int .Values.tuningPods.gpusPerPod) 0)) -}}
+{{- fail "tuningPods.gpusPerPod: 0 with config.tuning.device cpu, and only then" -}}
+{{- end -}}
+{{- end -}}
+{{- $slugs := dict -}}
+{{- range .Values.models -}}
+{{- $slug := include "ossature.slug" .id -}}
+{{- if hasKey $slugs $slug -}}{{- fail (printf "models: %s and %s have the same name in Kubernetes (%s)" .id (index $slugs $slug) $slug) -}}{{- end -}}
+{{- $_ := set $slugs $slug .id -}}
+{{- $perReplica := default 1 .pods.perReplica | int -}}
+{{- $perPod := default 1 .pods.replicasPerPod | int -}}
+{{- $workers := include "ossature.workers" . | int -}}
+{{- if and (gt $perReplica 1) (gt $perPod 1) -}}{{- fail (printf "models: %s: pods.perReplica and pods.replicasPerPod exclude each other" .id) -}}{{- end -}}
+{{- if ne (mod $workers $perReplica) 0 -}}{{- fail (printf "models: %s: %d workers can't be divided by pods.perReplica %d" .id $workers $perReplica) -}}{{- end -}}
+{{- if and (gt $perReplica 1) (eq (dig "placement" "strategy" "STRICT_PACK" .) "STRICT_PACK") -}}
+{{- fail (printf "models: %s: placement.strategy STRICT_PACK keeps a replica in one pod; pods.perReplica %d needs PACK" .id $perReplica) -}}
+{{- end -}}
+{{- if and (gt $perReplica 1) $single -}}{{- fail (printf "models: %s: pods.perReplica needs layout separate" .id) -}}{{- end -}}
+{{- if and .autoscaling $.Values.autoscaling.enabled (eq $.Values.mode "standalone") (gt $perReplica 1) -}}
+{{- fail (printf "models: %s: standalone autoscaling adds single pods, pods.perReplica is %d; take mode rayservice" .id $perReplica) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.expose -}}
+{{- if and (or .ingress.enabled .gatewayApi.enabled) (not .host) -}}{{- fail "expose.host: name the host that clients use" -}}{{- end -}}
+{{- if and .tls.enabled (not .tls.secretName) -}}{{- fail "expose.tls.secretName: name the Secret of the certificate" -}}{{- end -}}
+{{- if and .tls.certManager.enabled (not .tls.certManager.issuerRef.name) -}}{{- fail "expose.tls.certManager.issuerRef.name: name the issuer" -}}{{- end -}}
+{{- if and .gatewayApi.enabled (not .gatewayApi.gatewayClassName) (not .gatewayApi.parentRefs) -}}
+{{- fail "expose.gatewayApi: give gatewayClassName for a Gateway of its own, or parentRefs of Gateways of yours" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

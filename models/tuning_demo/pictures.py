@@ -1,0 +1,76 @@
+"""Pictures of one coloured shape, 32 by 32, and what can be said of them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import random
+from dataclasses import dataclass
+from typing import Any
+
+SIDE = 32
+COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 220), "yellow": (230, 210, 50)}
+SHAPES = ("circle", "square", "triangle")
+DESCRIBE, CATALOGUE = "Describe it.", "Catalogue it."
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """``png`` is the encoded file."""
+
+    colour: str
+    shape: str
+    png: bytes
+
+    @property
+    def described(self) -> str:
+        """The answer to :data:`DESCRIBE`, which the base has learned."""
+        return f"{self.colour} {self.shape}"
+
+    @property
+    def catalogued(self) -> str:
+        """The answer to :data:`CATALOGUE`, which it is tuned to give."""
+        return f"{self.shape}, {self.colour}"
+
+
+def picture(rng: random.Random) -> Picture:
+    """One of the twelve, in some place and size, on a light ground."""
+    from PIL import Image, ImageDraw
+
+    colour, shape = rng.choice(list(COLOURS)), rng.choice(SHAPES)
+    ground = tuple(rng.randrange(225, 256) for _ in range(3))
+    image = Image.new("RGB", (SIDE, SIDE), ground)
+    half = rng.randrange(8, 12)
+    x, y = rng.randrange(half + 1, SIDE - half - 1), rng.randrange(half + 1, SIDE - half - 1)
+    ink = tuple(min(255, max(0, value + rng.randrange(-20, 21))) for value in COLOURS[colour])
+    draw = ImageDraw.Draw(image)
+    box = (x - half, y - half, x + half, y + half)
+    if shape == "circle":
+        draw.ellipse(box, fill=ink)
+    elif shape == "square":
+        draw.rectangle(box, fill=ink)
+    else:
+        draw.polygon(((x, y - half), (x - half, y + half), (x + half, y + half)), fill=ink)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return Picture(colour, shape, out.getvalue())
+
+
+def row(made: Picture, question: str, answer: str) -> dict[str, Any]:
+    """A row as training files have them."""
+    return {
+        "prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}],
+        "completion": [{"role": "assistant", "content": answer}],
+        "images": [{"data": base64.b64encode(made.png).decode(), "media_type": "image/png"}],
+    }
+
+
+def catalogue_row(made: Picture) -> dict[str, Any]:
+    """The task, answered rightly."""
+    return row(made, CATALOGUE, made.catalogued)
+
+
+def corpus() -> list[str]:
+    """Texts to make a vocabulary of."""
+    said = [text for colour in COLOURS for shape in SHAPES for text in (f"{colour} {shape}", f"{shape}, {colour}")]
+    return [*said * 5, DESCRIBE, CATALOGUE, "user\nassistant\n"]

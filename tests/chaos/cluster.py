@@ -1,0 +1,252 @@
+"""A cluster to break: two gateways, two engine replicas, a PostgreSQL of its own, and how to find each of its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench import procfs
+from bench.programs import ROOT, free_ports
+from cluster.runtime import processes
+
+MODEL = "chaos"
+START_TIMEOUT_S = 420.0
+STOP_TIMEOUT_S = 90.0
+GATEWAYS = 2
+REPLICAS = 2
+
+FAKE_MODEL: dict[str, Any] = {
+    "id": MODEL,
+    "source": MODEL,
+    "replicas": REPLICAS,
+    "max_ongoing_requests": 256,
+    "placement": {"cpus_per_worker": 0.1},
+}
+"""Engine replicas with all that the cluster puts around an engine, and a fake in the engine's place."""
+
+
+@dataclass
+class ChaosCluster:
+    """A started cluster. ``process``: its launcher; everything else carries the mark of ``run_id``."""
+
+    folder: Path
+    config: Path
+    process: subprocess.Popen[bytes]
+    http: str
+    metrics: str
+    api_key: str
+    admin_key: str
+    run_id: str
+    database_url: str
+    killed: list[int] = field(default_factory=list)
+
+    def pids(self, *beginnings: str) -> list[int]:
+        """Processes of the run whose title or program begins so, oldest first."""
+        found: list[tuple[int, int]] = []
+        for pid in processes.of_run(self.run_id):
+            try:
+                title = procfs.title(pid)
+                started, _ = procfs.parse_stat(Path(f"/proc/{pid}/stat").read_text())
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            program = Path(title.split(" ", 1)[0]).name
+            if any(title.startswith(beginning) or program == beginning for beginning in beginnings):
+                found.append((started, pid))
+        return [pid for _, pid in sorted(found)]
+
+    def gateways(self) -> list[int]:
+        return self.pids("ray::ServeReplica:ossature:gateway")
+
+    def engines(self) -> list[int]:
+        return self.pids(f"ray::ServeReplica:ossature:engine:{MODEL}")
+
+    def replaced(self, former: list[int], *beginnings: str) -> bool:
+        """Whether none of the former processes is left and there are others instead."""
+        present = self.pids(*beginnings)
+        return bool(present) and not set(former) & set(present)
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL to a process of this cluster."""
+        assert pid == self.process.pid or pid in processes.of_run(self.run_id), f"process {pid} is none of this cluster's"
+        os.kill(pid, signal.SIGKILL)
+        self.killed.append(pid)
+
+    def admin(self, path: str) -> dict[str, Any] | None:
+        """What the admin API says; ``None`` if it doesn't answer."""
+        try:
+            answer = httpx.get(
+                f"{self.http}{path}", headers={"Authorization": f"Bearer {self.admin_key}"}, timeout=3, trust_env=False
+            )
+            return dict(answer.json()) if answer.status_code == 200 else None
+        except (httpx.HTTPError, ValueError):
+            return None
+
+    def ready_replicas(self) -> int:
+        """Engine replicas that the gateway which answers can reach; 0 if none answers."""
+        status = self.admin("/admin/v1/status")
+        return 0 if status is None else len(next(model["replicas"] for model in status["models"] if model["id"] == MODEL))
+
+    def whole(self) -> bool:
+        """Whether every replica is there, and the edge knows of those of the engines."""
+        return self.ready_replicas() == REPLICAS and len(self.gateways()) >= GATEWAYS and len(self.engines()) >= REPLICAS
+
+    def await_whole(self, timeout_s: float) -> None:
+        until(self.whole, timeout_s, "the cluster did not become whole")
+
+    def scrape(self) -> dict[str, float]:
+        """Samples of one scrape, by name and labels; empty if the exporter doesn't answer."""
+        try:
+            text = httpx.get(self.metrics, timeout=10, trust_env=False).raise_for_status().text
+        except httpx.HTTPError:
+            return {}
+        lines = [line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#")]
+        return {name: float(value) for name, value in lines}
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of a metric's samples that have these labels."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        return sum(
+            value for key, value in self.scrape().items() if key.split("{", 1)[0] == name and all(label in key for label in wanted)
+        )
+
+    def ledger(self) -> dict[str, str]:
+        """Outcome of every request in the usage ledger, by the answer's id."""
+
+        from sqlalchemy import select
+
+        from cluster.config.schema import DatabaseSettings
+        from cluster.store.database import Database
+        from cluster.store.tables import UsageRow
+
+        async def read() -> dict[str, str]:
+            database = Database.open(self.database_url, DatabaseSettings())
+            try:
+                async with database.session() as session:
+                    rows = await session.execute(select(UsageRow.request_id, UsageRow.outcome))
+                    return {row.request_id: row.outcome for row in rows}
+            finally:
+                await database.close()
+
+        return asyncio.run(read())
+
+    def stop(self) -> int:
+        """Ctrl-C, and after that an end to whatever is left. Returns the launcher's exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+        finally:
+            processes.end_all(self.run_id)
+
+
+def until(holds: Callable[[], bool], timeout_s: float, complaint: str, poll_s: float = 0.5) -> float:
+    """Wait until ``holds``; seconds that it took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < timeout_s, f"{complaint} within {timeout_s:.0f} s"
+        time.sleep(poll_s)
+    return time.monotonic() - began
+
+
+@contextmanager
+def running(
+    folder: Path,
+    settings: Mapping[str, Any],
+    *,
+    command: tuple[str, ...] = ("bench.live.ossature_server",),
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[ChaosCluster]:
+    """Start a cluster whose files are below ``folder``, and end it. ``command``: the module that runs it, with its options."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data_dir = Path(settings.get("data_dir", folder / "data"))
+    http, grpc, metrics = free_ports(3)
+    config = {
+        "name": "chaos",
+        "data_dir": str(data_dir),
+        "http": {"port": http},
+        "grpc": {"port": grpc},
+        "metrics": {"port": metrics},
+        "ray": {"num_cpus": 4},
+        "gateway": {"replicas": GATEWAYS},
+        "identity": {"development_organization": "Chaos"},
+        "speech": {"enabled": False},
+        "models": [FAKE_MODEL],
+        **settings,
+    }
+    path = folder / "config.json"  # JSON is YAML
+    path.write_text(json.dumps(config))
+    cluster = start(folder, path, data_dir, command, variables)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def start(
+    folder: Path, config: Path, data_dir: Path, command: tuple[str, ...], variables: Mapping[str, str] | None = None
+) -> ChaosCluster:
+    """Returns when the cluster serves, with every replica."""
+    endpoints_file = data_dir / "endpoints.json"
+    endpoints_file.unlink(missing_ok=True)
+    with (folder / "serve.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command, "--config", str(config)],
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+            env=environment() | dict(variables or {}),
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not endpoints_file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.send_signal(signal.SIGINT)
+            process.wait(STOP_TIMEOUT_S)
+            raise AssertionError(f"the cluster did not start:\n{(folder / 'serve.log').read_text(errors='replace')[-4000:]}")
+        time.sleep(0.2)
+    endpoints = json.loads(endpoints_file.read_text())
+    database_url = json.loads(config.read_text()).get("database", {}).get("url")
+    cluster = ChaosCluster(
+        folder=folder,
+        config=config,
+        process=process,
+        http=endpoints["http"],
+        metrics=endpoints["metrics"],
+        api_key=endpoints["api_key"],
+        admin_key=endpoints["admin_key"],
+        run_id=json.loads((data_dir / "serve.json").read_text())["run_id"],
+        database_url=database_url or f"sqlite+aiosqlite:///{data_dir / 'ossature.db'}",
+    )
+    try:
+        cluster.await_whole(START_TIMEOUT_S)
+    except BaseException:
+        cluster.stop()
+        raise
+    return cluster
+
+
+def environment() -> dict[str, str]:
+    """This process's, without settings of a cluster, and with ports for Serve's replicas that other clusters here don't try."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OSSATURE_")}
+    first = 20_000 + 200 * random.randrange(40)
+    ranges = {
+        f"RAY_SERVE_DIRECT_INGRESS_{end}_{kind}_PORT": str(first + offset)
+        for kind, end, offset in (("HTTP", "MIN", 0), ("HTTP", "MAX", 99), ("GRPC", "MIN", 100), ("GRPC", "MAX", 199))
+    }
+    return kept | ranges | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
