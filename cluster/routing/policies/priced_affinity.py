@@ -160,9 +160,7 @@ class PricedAffinity(Policy):
         if not ticket.anchor or not ids:
             return _Case(ticket, now_s, tokens, {}, 0.0, None, 0.0, False)
         held = self._index.lookup(ticket.org, ticket.chain, now_s)
-        heard = self._hearsay.lookup(ticket.chain, now_s)
-        if heard is not None:
-            replica_id, what = heard
+        for replica_id, what in self._hearsay.lookup(ticket.chain, now_s).items():
             if replica_id in ids and (replica_id not in held or held[replica_id].depth < what.depth):
                 held[replica_id] = what
         deepest = max([what.depth for what in held.values()], default=0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -19,6 +19,7 @@ import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from cluster.relay import call_router
 from cluster.routing.pending import PendingPrompts
 from cluster.routing.ticket import Affinity, Answer, ArrivedTicket, RouteTicket
 
@@ -95,6 +96,10 @@ class Gateway:
         await self.finish()
         return outcome
 
+    async def order(self, anchor: bytes) -> list[str]:
+        """Where it would send a request now: replicas with room, best first."""
+        return list(call_router.PROCESS_ROUTERS[ENGINE].order(_ticket(anchor)))
+
     async def send_without_ticket(self) -> Arrival:
         chunks = self._stream.remote(0.0)
         arrival: Arrival = await anext(chunks)
@@ -157,4 +162,12 @@ def wait_until_idle(gateway: Any, timeout_s: float = 60.0) -> None:
     anchors = [bytes([number]) * 16 for number in range(24)]
     while any(ray.get(gateway.send.remote(anchor)).load for anchor in anchors):
         assert time.monotonic() < deadline_s, "requests that have ended still count as load"
+        time.sleep(0.1)
+
+
+def wait_until_preferred(gateway: Any, anchor: bytes, replicas: Collection[str], timeout_s: float = 30.0) -> None:
+    """Return when the gateway would send the prompt to one of these replicas first, and to the others of them next."""
+    deadline_s = time.monotonic() + timeout_s
+    while set(order := ray.get(gateway.order.remote(anchor))[: len(replicas)]) != set(replicas):
+        assert time.monotonic() < deadline_s, f"it would go to {order}, not to {sorted(replicas)}"
         time.sleep(0.1)

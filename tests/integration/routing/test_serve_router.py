@@ -12,7 +12,7 @@ import pytest
 import ray
 
 from cluster.routing.ticket import NEW_MARKS, Affinity, ArrivedTicket
-from tests.integration.routing.cluster import MAX_ONGOING, PROMPT_TOKENS, REPLICAS, Outcome, wait_until_idle
+from tests.integration.routing.cluster import MAX_ONGOING, PROMPT_TOKENS, REPLICAS, Outcome, wait_until_idle, wait_until_preferred
 
 pytestmark = pytest.mark.integration
 
@@ -70,10 +70,10 @@ def test_a_hot_prefix_fills_its_home_and_spills_to_the_same_second_one_over_both
         assert {outcome.affinity for outcome in outcomes[1:MAX_ONGOING]} <= {Affinity.HOME, Affinity.KNOWN}
         homes.add(frozenset(counts))
         ray.get(gateway.cancel.remote(), timeout=TIMEOUT_S)
-        wait_until_idle(gateway)
-        time.sleep(HEARD_OF_S)
         for other in gateways:  # what it still counts as running elsewhere would send its requests past the second home
             wait_until_idle(other)
+        for other in gateways:
+            wait_until_preferred(other, anchor, counts)
     assert len(homes) == 1
 
 

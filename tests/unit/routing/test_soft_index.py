@@ -14,16 +14,7 @@ def test_each_replica_is_found_as_deep_as_it_goes() -> None:
     index.add("org", chain(1, 2, 3), "a", 10.0)
     index.add("org", chain(1, 2, 9), "b", 20.0)
     assert index.lookup("org", chain(1, 2, 3, 4), 25.0) == {"a": Held(3, 15.0), "b": Held(2, 5.0)}
-    assert (
-        index.lookup(
-            "org",
-            chain(
-                7,
-            ),
-            25.0,
-        )
-        == {}
-    )
+    assert index.lookup("org", chain(7), 25.0) == {}
 
 
 def test_organizations_do_not_see_each_other() -> None:
@@ -44,24 +35,9 @@ def test_a_replica_that_is_gone_is_forgotten_and_its_place_used_again() -> None:
     index = SoftIndex(1000)
     index.add("org", chain(1, 2), "a", 0.0)
     index.forget("a")
-    index.add(
-        "org",
-        chain(
-            5,
-        ),
-        "b",
-        0.0,
-    )
+    index.add("org", chain(5), "b", 0.0)
     assert index.lookup("org", chain(1, 2), 0.0) == {}
-    assert set(
-        index.lookup(
-            "org",
-            chain(
-                5,
-            ),
-            0.0,
-        )
-    ) == {"b"}
+    assert set(index.lookup("org", chain(5), 0.0)) == {"b"}
 
 
 def test_memory_is_bounded_and_no_organization_can_push_out_one_within_its_share() -> None:
@@ -76,26 +52,21 @@ def test_memory_is_bounded_and_no_organization_can_push_out_one_within_its_share
 def test_the_deepest_mark_says_who_was_given_a_prompt_last() -> None:
     hearsay = Hearsay(100)
     hearsay.add(chain(1, 2, 4), "a", 0.0)
-    hearsay.add(
-        chain(
-            1,
-        ),
-        "b",
-        5.0,
-    )
-    assert hearsay.lookup(chain(1, 2, 3, 4, 5), 6.0) == ("a", Held(4, 6.0))
-    assert hearsay.lookup(chain(1, 7), 6.0) == ("b", Held(1, 1.0))
-    assert (
-        hearsay.lookup(
-            chain(
-                8,
-            ),
-            6.0,
-        )
-        is None
-    )
+    hearsay.add(chain(1), "b", 5.0)
+    assert hearsay.lookup(chain(1, 2, 3, 4, 5), 6.0) == {"a": Held(4, 6.0)}
+    assert hearsay.lookup(chain(1, 7), 6.0) == {"b": Held(1, 1.0), "a": Held(1, 6.0)}
+    assert hearsay.lookup(chain(8), 6.0) == {}
     hearsay.forget("a")
-    assert hearsay.lookup(chain(1, 2, 3, 4, 5), 6.0) == ("b", Held(1, 1.0))
+    assert hearsay.lookup(chain(1, 2, 3, 4, 5), 6.0) == {"b": Held(1, 1.0)}
+    hearsay.forget("b")
+    assert len(hearsay) == 0
+
+
+def test_the_two_that_told_last_of_a_mark_are_remembered() -> None:
+    hearsay = Hearsay(100)
+    for second, replica_id in enumerate(("a", "b", "a", "a", "c")):
+        hearsay.add(chain(1), replica_id, float(second))
+    assert hearsay.lookup(chain(1), 5.0) == {"c": Held(1, 1.0), "a": Held(1, 2.0)}
 
 
 def test_marks_are_bounded() -> None:
