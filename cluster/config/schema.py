@@ -347,6 +347,44 @@ class AdapterSettings(Section):
     )
 
 
+class ImageSettings(Section):
+    """Images that clients name: how large they may be, and where they may be fetched from."""
+
+    max_image_bytes: int = Field(10 << 20, ge=1024, le=64 << 20, description="Largest image file, in bytes.")
+    max_image_pixels: int = Field(
+        40_000_000, ge=1024, le=80_000_000, description="Largest image, in pixels; decoding takes up to 4 bytes each."
+    )
+    fetch_timeout_s: float = Field(
+        20.0, gt=0, le=300, description="Longest time to fetch an image, redirects included, in seconds."
+    )
+    fetch_attempts: int = Field(2, ge=1, le=5, description="How often an image is asked for whose server fails or doesn't answer.")
+    max_redirects: int = Field(3, ge=0, le=10, description="Redirects that are followed; each is checked like the first URL.")
+    max_concurrent_fetches: int = Field(8, ge=1, le=64, description="Images that one gateway, or one job, fetches at a time.")
+    any_port: bool = Field(False, description="Fetch images from any port; off: from 80 and 443 alone.")
+    allowed_networks: str = Field(
+        "",
+        max_length=4096,
+        description="Networks that images may be fetched from although they are not public, separated by commas: `10.20.0.0/16`. "
+        "Every client can then read images from there.",
+    )
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _networks(cls, networks: str) -> str:
+        for network in filter(None, networks.split(",")):
+            ipaddress.ip_network(network.strip())
+        return networks
+
+
+class ChatImageSettings(ImageSettings):
+    """Images in chats with models that see (`models[].image_input`)."""
+
+    max_images: int = Field(10, ge=1, le=1000, description="Images in one request, over all of its messages.")
+    max_total_bytes: int = Field(
+        40 << 20, ge=1024, le=1 << 30, description="Image files of one request together, in bytes; a gateway has them in memory."
+    )
+
+
 class ModelSettings(Section):
     """One served model."""
 
@@ -389,6 +427,7 @@ class ModelSettings(Section):
         description="The model takes `input_audio` parts: realtime sessions give it the user's audio itself, and need no "
         "recognizer to be answered.",
     )
+    image_input: bool = Field(False, description="The model takes `image_url` parts; limits are in `images`.")
     adapters: AdapterSettings = Field(default_factory=AdapterSettings, description="Tuned models on top of this one.")
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the engine's processes.")
     engine: dict[str, Any] = Field(
@@ -753,35 +792,6 @@ class EvalsSettings(Section):
     max_runs_per_organization: int = Field(10_000, ge=1, description="Kept runs of one organization; a further one gets 403.")
 
 
-class TuningImageSettings(Section):
-    """Images of training examples."""
-
-    max_image_bytes: int = Field(10 << 20, ge=1024, le=64 << 20, description="Largest image file, in bytes.")
-    max_image_pixels: int = Field(
-        40_000_000, ge=1024, le=80_000_000, description="Largest image, in pixels; decoding takes up to 4 bytes each."
-    )
-    fetch_timeout_s: float = Field(
-        20.0, gt=0, le=300, description="Longest time to fetch an image, redirects included, in seconds."
-    )
-    fetch_attempts: int = Field(2, ge=1, le=5, description="How often an image is asked for whose server fails or doesn't answer.")
-    max_redirects: int = Field(3, ge=0, le=10, description="Redirects that are followed; each is checked like the first URL.")
-    max_concurrent_fetches: int = Field(8, ge=1, le=64, description="Images that one job fetches at a time.")
-    any_port: bool = Field(False, description="Fetch images from any port; off: from 80 and 443 alone.")
-    allowed_networks: str = Field(
-        "",
-        max_length=4096,
-        description="Networks that images may be fetched from although they are not public, separated by commas: `10.20.0.0/16`. "
-        "Every client who may tune can then read images from there.",
-    )
-
-    @field_validator("allowed_networks")
-    @classmethod
-    def _networks(cls, networks: str) -> str:
-        for network in filter(None, networks.split(",")):
-            ipaddress.ip_network(network.strip())
-        return networks
-
-
 class ParityProbeSettings(Section):
     """The comparison of a tuned model, as it is served, with what was trained, before anybody may use it."""
 
@@ -846,7 +856,7 @@ class TuningSettings(Section):
     max_rows_bytes: int = Field(
         64 << 30, ge=1 << 20, description="Largest file of converted rows, in bytes: with the fetched images, on disk."
     )
-    images: TuningImageSettings = Field(default_factory=TuningImageSettings, description="Images of training examples.")
+    images: ImageSettings = Field(default_factory=ImageSettings, description="Images of training examples.")
     parity_probe: ParityProbeSettings = Field(
         default_factory=ParityProbeSettings, description="The comparison of a tuned model with what was trained."
     )
@@ -1016,6 +1026,7 @@ class ClusterConfig(Section):
     relay: RelaySettings = Field(default_factory=RelaySettings, description="Token relay.")
     realtime: RealtimeSettings = Field(default_factory=RealtimeSettings, description="Realtime sessions.")
     speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech; not deployed by `ossature serve` yet.")
+    images: ChatImageSettings = Field(default_factory=ChatImageSettings, description="Images in chats.")
     stored_completions: StoredCompletionsSettings = Field(
         default_factory=StoredCompletionsSettings, description="Stored completions."
     )

@@ -12,6 +12,8 @@ from cluster.admission.concurrency import ConcurrencyLimit
 from cluster.config.schema import ClusterConfig
 from cluster.edges.readiness import ModelReadiness
 from cluster.edges.storage import Storage
+from cluster.images.fetch import ImageFetcher
+from cluster.inference.chat_images import ChatImages
 from cluster.inference.cluster_inference import ClusterInference
 from cluster.inference.prefix_planner import PrefixPlanner
 from cluster.inference.recorder import ClusterRecorder
@@ -58,6 +60,7 @@ class Inside:
             lambda model: len(self.readiness.replicas(model)),
         )
         self.recorder = ClusterRecorder(self.metrics, ledger, planner.remembered_blocks)
+        self._image_fetcher = ImageFetcher(config.images)
         self.inference = ClusterInference(
             models={model.id: model for model in config.models},
             relay=relay,
@@ -70,6 +73,7 @@ class Inside:
             keeper=storage.keeper,
             tuned=storage.tuned_lookup(),
             tracer=tracer,
+            images=ChatImages(config.images, self._image_fetcher) if any(model.image_input for model in config.models) else None,
         )
         self._ledger = ledger
         self._relay = relay
@@ -92,7 +96,7 @@ class Inside:
 
     async def close(self) -> None:
         """Write what waits, and end. What uses it must have ended."""
-        await asyncio.gather(self._ledger.close(), self.storage.close(), self._relay.close())
+        await asyncio.gather(self._ledger.close(), self.storage.close(), self._relay.close(), self._image_fetcher.close())
         await self.database.close()
 
 

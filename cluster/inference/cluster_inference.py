@@ -15,14 +15,15 @@ from cluster.identity.principal import Principal
 from cluster.inference.accounting import Recorder, RequestMeter
 from cluster.inference.answer_stream import AnswerStream, shown
 from cluster.inference.attempt import Opened, open_answer
+from cluster.inference.chat_images import ChatImages
 from cluster.inference.deadline import Deadline
 from cluster.inference.faults import error_of
 from cluster.inference.identifiers import answer_id
 from cluster.inference.keeping import Keeper, Remembered, ToKeep
-from cluster.inference.model_resolver import ModelResolver
+from cluster.inference.model_resolver import ModelResolver, Target
 from cluster.inference.plan import Planner
 from cluster.inference.request_trace import RequestTrace, operation_name
-from cluster.inference.requests import GenerationRequest
+from cluster.inference.requests import GenerationRequest, problems
 from cluster.inference.route_reasons import explain
 from cluster.inference.service import Call, Completion, ModelCard
 from cluster.relay.contract import Relay, ReplicaLost
@@ -60,11 +61,12 @@ class ClusterInference:
         keeper: Keeper | None = None,
         tuned: TunedLookup | None = None,
         tracer: Tracer = UNTRACED,
+        images: ChatImages | None = None,
     ) -> None:
         """``max_in_progress``: requests of all organizations. ``has_replica``: whether a model has a replica in reach now.
 
         ``keeper``: takes the answers that are to be stored; without one, none is. ``tuned``: without it there are no tuned models.
-        ``tracer``: for requests whose edge has none.
+        ``tracer``: for requests whose edge has none. ``images``: without it no model sees.
         """
         self._resolver = ModelResolver(models, tuned)
         self._relay = relay
@@ -77,6 +79,7 @@ class ClusterInference:
         self._has_replica = has_replica
         self._keeper = keeper
         self._tracer = tracer
+        self._images = images
 
     def models(self, principal: Principal) -> list[ModelCard]:
         return self._resolver.configured(principal)
@@ -172,7 +175,7 @@ class ClusterInference:
             engine_request = EngineRequest(
                 request_id=request_id,
                 operation=request.operation,
-                body=request.engine_body(),
+                body=await self._engine_body(target, request, deadline) if request.images else request.engine_body(),
                 stream=request.stream,
                 cache_salt=plan.cache_salt,
                 org_tag=plan.org_tag,
@@ -193,6 +196,17 @@ class ClusterInference:
         if request.to_store is not None and self._keeper is not None:
             to_keep = ToKeep(self._keeper, request.to_store, principal, request_id, call.trace_id, target.name)
         return _Begun(opened, request_id, explain(ticket, reasons=call.explain), deadline, meter, release, to_keep)
+
+    async def _engine_body(self, target: Target, request: GenerationRequest, deadline: Deadline) -> bytes:
+        """Of a request with images."""
+        if self._images is None or not target.model.image_input:
+            part = request.images[0].param.removesuffix(".image_url.url")
+            raise problems.unsupported_value(f"{part}.type", f"the model {target.name!r} does not take 'image_url' parts.")
+        try:
+            with deadline:
+                return await self._images.put_into(request.engine_body(), request.images)
+        except TimeoutError:
+            raise DeadlineExceeded("The request's deadline passed before its images were here.") from None
 
     def _trace(self, principal: Principal, request: GenerationRequest, call: Call, answer_id: str) -> RequestTrace | None:
         if call.span is None:

@@ -10,9 +10,9 @@ from typing import Any, Final
 from cluster.config.schema import TuningSettings
 from cluster.errors import NotFound
 from cluster.files.service import Files
+from cluster.images.fetch import ImageFetcher
 from cluster.jobs.context import JobContext
 from cluster.jobs.errors import JobFailed
-from cluster.tuning.images.fetch import ImageFetcher
 from cluster.tuning.rows.parse import Method
 from cluster.tuning.rows.prepare import FileCounts, Preparation
 from cluster.tuning.rows.problem import FileProblems

@@ -14,7 +14,7 @@ from models.tuning_demo import text, vision
 DEFAULT_OUT = Path(".models")
 TEACHER, STUDENT, SEEING = "tuning-teacher", "tuning-student", "tuning-vision"
 # Raise when the same settings would give other weights.
-_VERSION = 1
+_VERSION = 2
 
 _MODELS: dict[str, tuple[Callable[..., float], int]] = {
     TEACHER: (text.fill_teacher, text.TEACHER_STEPS),

@@ -11,7 +11,15 @@ from typing import Any
 SIDE = 32
 COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 220), "yellow": (230, 210, 50)}
 SHAPES = ("circle", "square", "triangle")
-DESCRIBE, CATALOGUE = "Describe it.", "Catalogue it."
+CATALOGUE = "Catalogue it."
+LESSONS = {
+    "Describe it.": "{colour} {shape}",
+    "Name the shape.": "{shape}",
+    "Name the colour.": "{colour}",
+    "Say the shape twice.": "{shape}, {shape}",
+    "Say the colour twice.": "{colour}, {colour}",
+}
+"""What the base learns. All words of a catalogue's answer are in it, never in that order: an adapter can't teach new words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +30,9 @@ class Picture:
     shape: str
     png: bytes
 
-    @property
-    def described(self) -> str:
-        """The answer to :data:`DESCRIBE`, which the base has learned."""
-        return f"{self.colour} {self.shape}"
+    def answer(self, question: str) -> str:
+        """The right answer to one of :data:`LESSONS`."""
+        return LESSONS[question].format(colour=self.colour, shape=self.shape)
 
     @property
     def catalogued(self) -> str:
@@ -72,5 +79,10 @@ def catalogue_row(made: Picture) -> dict[str, Any]:
 
 def corpus() -> list[str]:
     """Texts to make a vocabulary of."""
-    said = [text for colour in COLOURS for shape in SHAPES for text in (f"{colour} {shape}", f"{shape}, {colour}")]
-    return [*said * 5, DESCRIBE, CATALOGUE, "user\nassistant\n"]
+    said = [
+        form.format(colour=colour, shape=shape)
+        for colour in COLOURS
+        for shape in SHAPES
+        for form in (*LESSONS.values(), "{shape}, {colour}")
+    ]
+    return [*said * 5, *LESSONS, CATALOGUE, "user\nassistant\n"]

@@ -12,7 +12,7 @@ from cluster.tuning.training.encoding import Renderer
 from models.tuning_demo import learning, pictures, vocabulary
 
 SEED = 20_260_102
-STEPS = 220
+STEPS = 700
 BATCH_ROWS = 24
 _PATCH, _SCALE = 8, 2
 #: Tokens of the language model that a picture becomes.
@@ -93,7 +93,8 @@ def fill(folder: Path, *, steps: int = STEPS, log: Callable[[int, float], None] 
         encoded = []
         for _ in range(BATCH_ROWS):
             made = pictures.picture(rng)
-            row = pictures.row(made, pictures.DESCRIBE, made.described)
+            question = rng.choice(list(pictures.LESSONS))
+            row = pictures.row(made, question, made.answer(question))
             supervised = rows.SupervisedRow(row["prompt"], row["completion"][0], None, (made.png,))
             encoded.append(encoder.encode(1, supervised))
         return collate(encoded, "filled", words.pad_token_id)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import hmac
 from typing import Any, Final
 
-import msgspec
-
-from cluster.engine.contract import EngineRequest
 from cluster.engine.vllm.faults import BadPart
+from cluster.engine.vllm.media import MakeReady, Part
 from cluster.errors import OssatureError
 from cluster.speech.audio import files
 
@@ -24,7 +23,7 @@ from cluster.speech.audio import files
 _MAX_S: Final = 600.0
 #: Shorter audio is filled up with silence: models can't place less than a few frames.
 _LEAST_S: Final = 0.1
-_PART: Final = "input_audio"
+PART: Final = "input_audio"
 
 
 def listening_rate_hz(llm: Any) -> int | None:
@@ -36,31 +35,13 @@ def listening_rate_hz(llm: Any) -> int | None:
     return None if rate_hz is None else int(rate_hz)
 
 
-def has_audio(request: EngineRequest) -> bool:
-    """Whether a request may hold audio: certain when it says no."""
-    return b'"input_audio"' in request.body
+def decoder(rate_hz: int) -> MakeReady:
+    """Makes ``input_audio`` parts WAV at ``rate_hz``."""
+    return functools.partial(_decoded, rate_hz=rate_hz)
 
 
-def decoded(request: EngineRequest, rate_hz: int) -> EngineRequest:
-    """The chat request with each of its ``input_audio`` parts as WAV at ``rate_hz``. Belongs on a thread.
-
-    Raises:
-        BadPart: audio that can't be read, with the part's place.
-        msgspec.DecodeError: the body is no JSON.
-    """
-    body = msgspec.json.decode(request.body, type=dict[str, Any])
-    for at, message in enumerate(body.get("messages") or ()):
-        content = message.get("content") if isinstance(message, dict) else None
-        if not isinstance(content, list):
-            continue
-        for index, part in enumerate(content):
-            if isinstance(part, dict) and part.get("type") == _PART:
-                content[index] = _decoded(part, f"messages.{at}.content.{index}.{_PART}", request.cache_salt, rate_hz)
-    return msgspec.structs.replace(request, body=msgspec.json.encode(body))
-
-
-def _decoded(part: dict[str, Any], place: str, salt: str, rate_hz: int) -> dict[str, Any]:
-    given = part.get(_PART)
+def _decoded(part: Part, place: str, salt: str, *, rate_hz: int) -> Part:
+    given = part.get(PART)
     data = given.get("data") if isinstance(given, dict) else None
     if not isinstance(data, str) or not data:
         raise BadPart(f"{place}.data", "Audio must be given as a base64 string.")
@@ -73,4 +54,4 @@ def _decoded(part: dict[str, Any], place: str, salt: str, rate_hz: int) -> dict[
     pcm = pcm.ljust(2 * int(_LEAST_S * rate_hz), b"\0")
     wav = files.wav_header(len(pcm), rate_hz) + pcm
     name = hmac.new(salt.encode(), pcm, hashlib.sha256).hexdigest()
-    return {"type": _PART, _PART: {"data": base64.b64encode(wav).decode(), "format": "wav"}, "uuid": name}
+    return {"type": PART, PART: {"data": base64.b64encode(wav).decode(), "format": "wav"}, "uuid": name}

@@ -35,7 +35,7 @@ from cluster.engine.contract import (
 from cluster.engine.observer import SilentObserver
 from cluster.engine.processes import EngineProcesses
 from cluster.engine.residency import Residency
-from cluster.engine.vllm import arguments, audio_input, faults, harmony, payloads
+from cluster.engine.vllm import arguments, audio_input, faults, harmony, image_input, media, payloads
 from cluster.engine.vllm.architecture import is_gpt_oss
 from cluster.engine.vllm.environment import engine_environment
 from cluster.engine.vllm.patches.startup_phases import KV_CACHE, LOAD_WEIGHTS, UTILITY
@@ -82,7 +82,7 @@ class VllmEngine:
         self._llm: Any = None
         self._serving: Any = None
         self._lean = False
-        self._hearing_hz: int | None = None
+        self._media: dict[str, media.MakeReady] = {}
         self._residency = residency
         self._follower: Any = None
 
@@ -149,7 +149,11 @@ class VllmEngine:
         from vllm.entrypoints.launchers.api_server.app_state import init_app_state
         from vllm.envs import enable_envs_cache
 
-        self._hearing_hz = audio_input.listening_rate_hz(self._llm)
+        hearing_hz = audio_input.listening_rate_hz(self._llm)
+        if hearing_hz is not None:
+            self._media[audio_input.PART] = audio_input.decoder(hearing_hz)
+        if image_input.sees(self._llm):
+            self._media[image_input.PART] = image_input.make_ready
         state = State()
         await init_app_state(self._llm, state, namespace, await self._llm.get_supported_tasks())
         if self._model.harmony_front_end == "lean" and is_gpt_oss(self._model.source):
@@ -304,8 +308,8 @@ class VllmEngine:
     async def _ask(self, request: EngineRequest) -> Any:
         """vLLM's serving class: an iterator of events, a response object or an error object."""
         if request.operation is Operation.CHAT:
-            if self._hearing_hz is not None and audio_input.has_audio(request):
-                request = await asyncio.to_thread(audio_input.decoded, request, self._hearing_hz)
+            if self._media and media.has_media(request, self._media):
+                request = await asyncio.to_thread(media.ready, request, self._media)
             return await self._serving.openai_serving_chat.create_chat_completion(to_vllm(request, lean=self._lean))
         return await self._serving.openai_serving_completion.create_completion(to_vllm(request))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from cluster.completions.capture import Asked
 from cluster.config.schema import Retention
 from cluster.engine.contract import Operation
+from cluster.images.place import ImagePlace
 
 
 class GenerationRequest(Protocol):
@@ -40,6 +42,11 @@ class GenerationRequest(Protocol):
     @property
     def to_store(self) -> Asked | None:
         """What is to be kept of the request, with its answer; ``None``: nothing."""
+        ...
+
+    @property
+    def images(self) -> Sequence[ImagePlace]:
+        """Where the images of the messages are, in the order in which :meth:`engine_body` has them."""
         ...
 
     def canonical_prompt(self) -> bytes:

@@ -13,6 +13,7 @@ from cluster.completions.capture import Asked
 from cluster.engine.contract import Operation
 from cluster.inference.requests import fields, problems
 from cluster.inference.requests.fields import INT32_MAX, GenerationFields, Strict
+from cluster.inference.requests.image_digest import with_digests
 from cluster.inference.requests.limits import DEFAULT_LIMITS, RequestLimits
 from cluster.inference.requests.messages import Conversation, Message, TextContent
 from cluster.inference.requests.parsed import ParsedRequest
@@ -102,14 +103,17 @@ class ChatCompletionRequest(ParsedRequest):
             raise problems.unsupported_parameter("store", "This server does not keep completions: leave it out, or send false.")
         if given.store and raw is None:
             raise problems.unsupported_parameter("store", "Chats with audio are not kept: leave it out, or send false.")
-        messages = Conversation(limits).normalise(given.messages)
+        conversation = Conversation(limits)
+        messages = conversation.normalise(given.messages)
         shape = _shape(given)
         # Encoded once, whatever their size: both forms are made of the same pieces.
         lines = [msgspec.json.encode(message) for message in messages]
         settings = msgspec.json.encode({**fields.engine_fields(given), **_sampling(given), **shape})
         body = b'%b,"messages":[%b]}' % (settings[:-1], b",".join(lines))
         to_store = Asked(raw, given.metadata or {}) if given.store and raw is not None else None
-        return cls._of(given, _canonical(shape, lines), body, to_store)
+        if conversation.images:
+            lines = [msgspec.json.encode(with_digests(message)) for message in messages]
+        return cls._of(given, _canonical(shape, lines), body, to_store, conversation.images)
 
     @property
     def operation(self) -> Operation:

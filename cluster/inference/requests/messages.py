@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Tag
 
+from cluster.images.place import ImagePlace
 from cluster.inference.requests import problems
 from cluster.inference.requests.fields import Strict
 from cluster.inference.requests.limits import RequestLimits
@@ -188,6 +189,8 @@ class Conversation:
     def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
         self._call_ids: set[str] = set()
+        self.images: list[ImagePlace] = []
+        """Of the messages so far, in their order."""
         self._function_calls: dict[str, str] = {}
         """Latest id that was made up for a deprecated call, by function name."""
 
@@ -258,5 +261,7 @@ class Conversation:
                         raise problems.unsupported_value(
                             f"{param}.content.{index}.type", f"the models served here do not take '{part.type}' parts."
                         )
+                    if isinstance(part, ImagePart):
+                        self.images.append(ImagePlace(f"{param}.content.{index}.image_url.url", part.image_url.url))
                     parts.append(part.model_dump(exclude_none=True, exclude={"prompt_cache_breakpoint"}))
         return parts[0]["text"] if len(parts) == 1 and "text" in parts[0] else parts

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from cluster.completions.capture import Asked
 from cluster.config.schema import Retention
+from cluster.images.place import ImagePlace
 from cluster.inference.requests import fields
 
 
@@ -26,10 +28,16 @@ class ParsedRequest:
     _canonical_prompt: bytes = field(repr=False)
     _engine_body: bytes = field(repr=False)
     to_store: Asked | None = field(default=None, repr=False)
+    images: Sequence[ImagePlace] = field(default=(), repr=False)
 
     @classmethod
     def _of(
-        cls, given: fields.GenerationFields, canonical_prompt: bytes, engine_body: bytes, to_store: Asked | None = None
+        cls,
+        given: fields.GenerationFields,
+        canonical_prompt: bytes,
+        engine_body: bytes,
+        to_store: Asked | None = None,
+        images: Sequence[ImagePlace] = (),
     ) -> Self:
         """From the validated fields of a body."""
         return cls(
@@ -42,6 +50,7 @@ class ParsedRequest:
             _canonical_prompt=canonical_prompt,
             _engine_body=engine_body,
             to_store=to_store,
+            images=images,
         )
 
     def canonical_prompt(self) -> bytes:

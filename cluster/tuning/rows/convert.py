@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cluster.images.encoded import EncodedImage
 from cluster.inference.requests.fields import Strict
 from cluster.inference.requests.messages import FunctionMessage, ImagePart, RefusalPart, TextPart, ToolMessage
 from cluster.inference.requests.tools import FunctionDefinition
 from cluster.tuning.rows.example import AssistantTurn, Example, SupervisedExample, Toolbox, TrainingMessage
 from cluster.tuning.rows.line_json import decode_text
-from cluster.tuning.rows.row import Message, PreferenceRow, Row, RowImage, SupervisedRow
+from cluster.tuning.rows.row import Message, PreferenceRow, Row, SupervisedRow
 
 _LEGACY_CALL: Final = "call_function"
 
@@ -31,7 +32,7 @@ class _Turn:
     images: int = 0
 
 
-def convert(example: Example, images: Sequence[RowImage], serial: bool) -> Converted:
+def convert(example: Example, images: Sequence[EncodedImage], serial: bool) -> Converted:
     """Rows of an example that :func:`~cluster.tuning.rows.parse.parse` has passed.
 
     ``images``: those of the example, in order. ``serial``: the model's chat template writes one call a message (Harmony's writes

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cluster.config.schema import TuningSettings
-from cluster.tuning.images.fetch import ImageFetcher
-from cluster.tuning.images.gather import ImagePlace, gather_images
+from cluster.images.encoded import EncodedImage
+from cluster.images.fetch import ImageFetcher
+from cluster.images.gather import gather_images
+from cluster.images.place import ImagePlace
 from cluster.tuning.rows.conversation import image_parts
 from cluster.tuning.rows.convert import Converted, convert
 from cluster.tuning.rows.example import Example, SupervisedExample
 from cluster.tuning.rows.lines import Line, lines
 from cluster.tuning.rows.parse import Method, parse
 from cluster.tuning.rows.problem import FileProblems, RowProblem
-from cluster.tuning.rows.row import RowImage
 
 _ROWS_AT_ONCE = 4
 """Examples whose images are taken at a time: each may hold a hundred megabytes."""
@@ -113,11 +114,11 @@ class Preparation:
 
     async def _write(self, ready: Sequence[tuple[Line, Example, list[ImagePlace]]], prepared: Prepared, writer: _Writer) -> None:
         images = await asyncio.gather(*(gather_images(places, self.fetcher, self.settings.images) for _, _, places in ready))
-        whole: list[tuple[Example, list[RowImage]]] = []
+        whole: list[tuple[Example, list[EncodedImage]]] = []
         for (line, example, _), found in zip(ready, images, strict=True):
-            taken = [each for each in found if isinstance(each, RowImage)]
+            taken = [each for each in found if isinstance(each, EncodedImage)]
             if len(taken) < len(found):
-                prepared.problems.add(RowProblem.of(line.number, each) for each in found if not isinstance(each, RowImage))
+                prepared.problems.add(RowProblem.of(line.number, each) for each in found if not isinstance(each, EncodedImage))
             else:
                 whole.append((example, taken))
         if prepared.problems or prepared.too_large:
@@ -137,7 +138,7 @@ class _Writer:
         self._left = limit_bytes
         self.full = False
 
-    def write(self, examples: Sequence[tuple[Example, list[RowImage]]], serial: bool) -> list[tuple[Converted, int]]:
+    def write(self, examples: Sequence[tuple[Example, list[EncodedImage]]], serial: bool) -> list[tuple[Converted, int]]:
         """The rows of each example, and their characters."""
         written: list[tuple[Converted, int]] = []
         for example, images in examples:

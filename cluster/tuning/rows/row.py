@@ -8,24 +8,14 @@ template that knows no ``developer`` gives it ``system``, as the engine does.
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from cluster.images.encoded import EncodedImage
+
 Message = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RowImage:
-    """``data``: the image file as it was given. ``media_type``: what it turned out to be."""
-
-    data: bytes
-    media_type: str
-
-    def to_json(self) -> dict[str, str]:
-        return {"data": base64.b64encode(self.data).decode("ascii"), "media_type": self.media_type}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +25,7 @@ class SupervisedRow:
     prompt: tuple[Message, ...]
     completion: Message
     tools: tuple[Message, ...]
-    images: tuple[RowImage, ...] = ()
+    images: tuple[EncodedImage, ...] = ()
 
     def to_json(self) -> bytes:
         """One line, without its end."""

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from cluster.engine.contract import EngineRequest, Operation
-from cluster.engine.vllm import audio_input
+from cluster.engine.vllm import audio_input, media
 from cluster.engine.vllm.faults import BadPart
 
 
@@ -40,8 +40,15 @@ def request(*parts: dict[str, Any], salt: str = "salt") -> EngineRequest:
     )
 
 
+KINDS = {audio_input.PART: audio_input.decoder(16_000)}
+
+
+def ready(given: EngineRequest) -> EngineRequest:
+    return media.ready(given, KINDS)
+
+
 def decoded(given: EngineRequest) -> list[dict[str, Any]]:
-    content = json.loads(audio_input.decoded(given, 16_000).body)["messages"][1]["content"]
+    content = json.loads(ready(given).body)["messages"][1]["content"]
     assert isinstance(content, list)
     return content
 
@@ -63,8 +70,8 @@ def test_other_parts_and_fields_stay_as_they_are() -> None:
     text, audio = decoded(given)
     assert text == {"type": "text", "text": "What is it?"}
     assert audio["type"] == "input_audio"
-    assert json.loads(audio_input.decoded(given, 16_000).body)["model"] == "m"
-    assert audio_input.decoded(given, 16_000).cache_salt == "salt"
+    assert json.loads(ready(given).body)["model"] == "m"
+    assert ready(given).cache_salt == "salt"
 
 
 def test_organizations_names_of_the_same_audio_differ() -> None:
@@ -96,21 +103,21 @@ def test_next_to_no_audio_is_filled_up() -> None:
 )
 def test_what_is_no_audio_is_refused_with_its_place(broken: bytes | str, param: str) -> None:
     with pytest.raises(BadPart) as refused:
-        audio_input.decoded(request({"type": "text", "text": "Hm."}, part(broken)), 16_000)
+        ready(request({"type": "text", "text": "Hm."}, part(broken)))
     assert refused.value.param == param
 
 
 def test_a_part_without_audio_is_refused() -> None:
     with pytest.raises(BadPart, match="base64 string"):
-        audio_input.decoded(request({"type": "input_audio"}), 16_000)
+        ready(request({"type": "input_audio"}))
 
 
 def test_more_audio_than_fits_into_ten_minutes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio_input, "_MAX_S", 0.5)
     with pytest.raises(BadPart, match="longer than"):
-        audio_input.decoded(request(part(sound(1, 16_000))), 16_000)
+        ready(request(part(sound(1, 16_000))))
 
 
 def test_requests_without_audio_are_told_by_their_bytes() -> None:
-    assert not audio_input.has_audio(request({"type": "text", "text": "hello"}))
-    assert audio_input.has_audio(request(part(b"x")))
+    assert not media.has_media(request({"type": "text", "text": "hello"}), KINDS)
+    assert media.has_media(request(part(b"x")), KINDS)

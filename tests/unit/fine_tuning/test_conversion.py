@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from cluster.images.encoded import EncodedImage
 from cluster.tuning.rows.convert import Converted, convert
 from cluster.tuning.rows.lines import Line
 from cluster.tuning.rows.parse import Method, parse
-from cluster.tuning.rows.row import RowImage
 from tests.unit.fine_tuning.samples import WEATHER, call, chat, data_url, picture, preference, with_images, with_tools
 
 
 def converted(
-    example: dict[str, Any], method: Method = Method.SUPERVISED, *, serial: bool = False, images: list[RowImage] | None = None
+    example: dict[str, Any], method: Method = Method.SUPERVISED, *, serial: bool = False, images: list[EncodedImage] | None = None
 ) -> Converted:
     found = parse(Line(1, json.dumps(example).encode()), method, takes_images=True)
     assert not isinstance(found, list), found
@@ -126,7 +126,7 @@ def test_preferences() -> None:
 
 
 def test_images_keep_their_places_and_a_row_has_those_of_its_prompt() -> None:
-    one, two = RowImage(b"1", "image/png"), RowImage(b"2", "image/jpeg")
+    one, two = EncodedImage(b"1", "image/png"), EncodedImage(b"2", "image/jpeg")
     example = with_images(data_url(picture()))
     example["messages"] += [*with_images(data_url(picture()))["messages"][:1], {"role": "assistant", "content": "A circle."}]
     first, second = rows(example, images=[one, two])

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from cluster.config.schema import TuningImageSettings, TuningSettings
+from cluster.config.schema import ImageSettings, TuningSettings
 from cluster.jobs.model import JobState
 from cluster.tuning.trainer import TrainingFailed
 from tests.unit.fine_tuning.conftest import Tuning, lines
@@ -163,7 +163,7 @@ async def test_images_for_a_model_that_takes_none(tuning: Tuning) -> None:
     assert "the model takes no images" in job.error.message
 
 
-@pytest.mark.parametrize("tuning_settings", [TuningSettings(enabled=True, max_examples=12, images=TuningImageSettings())])
+@pytest.mark.parametrize("tuning_settings", [TuningSettings(enabled=True, max_examples=12, images=ImageSettings())])
 async def test_too_many_examples(tuning: Tuning) -> None:
     job_id = await created(tuning, lines(count=13))
     await tuning.worker().run_one()

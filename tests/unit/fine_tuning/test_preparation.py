@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.schema import TuningImageSettings, TuningSettings
-from cluster.tuning.images.fetch import ImageFetcher
+from cluster.config.schema import ImageSettings, TuningSettings
+from cluster.images.fetch import ImageFetcher
 from cluster.tuning.rows.lines import Line, lines
 from cluster.tuning.rows.parse import Method
 from cluster.tuning.rows.prepare import Preparation, Prepared
@@ -130,7 +130,7 @@ async def test_rows_that_would_take_too_much_of_the_disk(tmp_path: Path) -> None
 
 async def test_a_line_of_ten_large_images(tmp_path: Path) -> None:
     """As much as the contract allows must fit: ten images of up to the limit, in base64."""
-    settings = TuningSettings(images=TuningImageSettings(max_image_bytes=300_000))
+    settings = TuningSettings(images=ImageSettings(max_image_bytes=300_000))
     image = data_url(picture("PNG", size=(300, 300)) + b"\0" * 250_000)
     found = await prepared(tmp_path / "rows.jsonl", encoded(with_images(*[image] * 10)), settings)
     assert not found.problems, found.problems.shown

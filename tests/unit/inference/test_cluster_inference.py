@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -23,6 +24,7 @@ from cluster.errors import (
 )
 from cluster.identity.principal import Principal
 from cluster.inference.accounting import RequestRecord
+from cluster.inference.chat_images import ChatImages
 from cluster.inference.cluster_inference import ClusterInference
 from cluster.inference.plan import Plan
 from cluster.inference.requests import GenerationRequest
@@ -68,6 +70,12 @@ class Records:
         self.done.append(record)
 
 
+MODELS = (
+    ModelSettings(id="m", source="x"),
+    ModelSettings(id="private", source="x", organization="org_b", engine={"max_model_len": 4096}),
+)
+
+
 class OnePlan:
     async def plan(self, principal: Principal, request: GenerationRequest, *, base_model: str | None = None) -> Plan:
         return Plan("salt", "tag", b"anchor", (b"anchor",), 10)
@@ -84,14 +92,12 @@ class Inside:
         timeout_s: float = 5.0,
         ready: bool = True,
         tracer: Tracer = UNTRACED,
+        models: Sequence[ModelSettings] = MODELS,
+        images: ChatImages | None = None,
     ) -> None:
         self.relay = FakeRelay(*scripts)
         self.records = Records()
         self.limit = ConcurrencyLimit(limit)
-        models = [
-            ModelSettings(id="m", source="x"),
-            ModelSettings(id="private", source="x", organization="org_b", engine={"max_model_len": 4096}),
-        ]
         self.inference = ClusterInference(
             models={model.id: model for model in models},
             relay=self.relay,
@@ -102,6 +108,7 @@ class Inside:
             admission=AdmissionSettings(request_timeout_s=timeout_s),
             has_replica=lambda model: ready,
             tracer=tracer,
+            images=images,
         )
 
     @property

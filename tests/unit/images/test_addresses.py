@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from cluster.tuning.images.addresses import allowed, networks
+from cluster.images.addresses import allowed, networks
 
 FORBIDDEN = [
     "0.0.0.0",

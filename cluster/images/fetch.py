@@ -9,16 +9,20 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpcore
 
-from cluster.config.schema import TuningImageSettings
-from cluster.tuning.images.addresses import networks
-from cluster.tuning.images.guarded_network import GuardedNetwork, Resolve, resolve
-from cluster.tuning.images.refused import ImageRefused
+from cluster.config.schema import ImageSettings
+from cluster.images.addresses import networks
+from cluster.images.guarded_network import GuardedNetwork, Resolve, resolve
+from cluster.images.refused import ImageRefused
 
 MAX_URL_CHARS: Final = 8192
 _PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-_HEADERS: Final = [("User-Agent", "ossature"), ("Accept", "image/jpeg, image/png, image/webp"), ("Accept-Encoding", "identity")]
+_HEADERS: Final = [
+    ("User-Agent", "ossature"),
+    ("Accept", "image/jpeg, image/png, image/webp, image/gif;q=0.5"),
+    ("Accept-Encoding", "identity"),
+]
 
 
 class _Transient(Exception):
@@ -34,7 +38,7 @@ class ImageFetcher:
 
     def __init__(
         self,
-        settings: TuningImageSettings,
+        settings: ImageSettings,
         resolver: Resolve = resolve,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -120,7 +124,7 @@ def too_large(limit_bytes: int) -> ImageRefused:
     return ImageRefused("image_too_large", f"the image is larger than {limit_bytes} bytes.")
 
 
-def _checked(url: str, settings: TuningImageSettings) -> SplitResult:
+def _checked(url: str, settings: ImageSettings) -> SplitResult:
     """Raises :class:`ImageRefused` for what is no plain URL of the web."""
     if len(url) > MAX_URL_CHARS:
         raise _bad(f"the URL is longer than {MAX_URL_CHARS} characters.")

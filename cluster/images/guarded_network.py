@@ -13,8 +13,8 @@ from typing import Any
 
 import httpcore
 
-from cluster.tuning.images.addresses import Address, Network, allowed
-from cluster.tuning.images.refused import ImageRefused
+from cluster.images.addresses import Address, Network, allowed
+from cluster.images.refused import ImageRefused
 
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
-from cluster.config.schema import TuningImageSettings
+from cluster.config.schema import ImageSettings
 from cluster.errors import InvalidRequest
-from cluster.tuning.images.addresses import Address
-from cluster.tuning.images.decode import data_of, decoded
-from cluster.tuning.images.fetch import ImageFetcher
-from cluster.tuning.images.gather import ImagePlace, gather_images
-from cluster.tuning.images.refused import ImageRefused
-from cluster.tuning.rows.row import RowImage
+from cluster.images.addresses import Address
+from cluster.images.decode import data_of, decoded
+from cluster.images.encoded import EncodedImage
+from cluster.images.fetch import ImageFetcher
+from cluster.images.gather import gather_images
+from cluster.images.place import ImagePlace
+from cluster.images.refused import ImageRefused
 from tests.unit.fine_tuning.samples import data_url, picture
+from tests.unit.images.fake_web import FakeWeb, respond
 
-SETTINGS = TuningImageSettings()
-SMALL = TuningImageSettings(max_image_bytes=1024, max_image_pixels=1024)
-LOCAL = TuningImageSettings(
-    allowed_networks="127.0.0.1/32", any_port=True, fetch_timeout_s=2.0, fetch_attempts=1, max_image_bytes=4096
-)
+SETTINGS = ImageSettings()
+SMALL = ImageSettings(max_image_bytes=1024, max_image_pixels=1024)
+LOCAL = ImageSettings(allowed_networks="127.0.0.1/32", any_port=True, fetch_timeout_s=2.0, fetch_attempts=1, max_image_bytes=4096)
 
 
 @pytest.mark.parametrize(("kind", "media_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")])
 def test_the_three_formats(kind: str, media_type: str) -> None:
     data = picture(kind)
-    assert decoded(data, SETTINGS) == RowImage(data, media_type)
+    assert decoded(data, SETTINGS) == EncodedImage(data, media_type)
 
 
 def test_transparency() -> None:
@@ -98,48 +96,8 @@ def test_bad_data_urls(url: str, code: str) -> None:
 
 # --- from the web ---------------------------------------------------------------------------------------------------------
 
-Answer = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
-
-class FakeWeb:
-    """A server that answers whatever it is told to. Keeps the requests that it was sent."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self.requests: list[str] = []
-        self.port = 0
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            request = (await reader.readuntil(b"\r\n\r\n")).decode()
-            self.requests.append(request)
-            await self._answer(request.split(" ")[1], writer)
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[FakeWeb]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            await server.wait_closed()
-
-    def url(self, path: str = "/a.png", host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}{path}"
-
-
-def respond(writer: asyncio.StreamWriter, status: int, body: bytes = b"", *headers: str) -> None:
-    lines = [f"HTTP/1.1 {status} x", f"content-length: {len(body)}", "connection: close", *headers, "", ""]
-    writer.write("\r\n".join(lines).encode() + body)
-
-
-async def fetched(url: str, settings: TuningImageSettings = LOCAL, **options: object) -> bytes:
+async def fetched(url: str, settings: ImageSettings = LOCAL, **options: object) -> bytes:
     fetcher = ImageFetcher(settings, **options)  # type: ignore[arg-type]
     try:
         return await fetcher.fetch(url)
@@ -147,7 +105,7 @@ async def fetched(url: str, settings: TuningImageSettings = LOCAL, **options: ob
         await fetcher.close()
 
 
-async def refusal(url: str, settings: TuningImageSettings = LOCAL, **options: object) -> tuple[str, str]:
+async def refusal(url: str, settings: ImageSettings = LOCAL, **options: object) -> tuple[str, str]:
     with pytest.raises(ImageRefused) as refused:
         await fetched(url, settings, **options)
     return refused.value.code, refused.value.reason
@@ -213,7 +171,7 @@ async def test_inner_addresses_are_refused_by_default() -> None:
     async def answer(path: str, writer: asyncio.StreamWriter) -> None:
         respond(writer, 200, picture())
 
-    settings = TuningImageSettings(any_port=True)
+    settings = ImageSettings(any_port=True)
     async with FakeWeb(answer).running() as web:
         assert (await refusal(web.url(), settings))[0] == "forbidden_url"
         assert (await refusal(web.url(host="localhost"), settings))[0] == "forbidden_url"
@@ -330,6 +288,6 @@ async def test_every_bad_image_of_an_example_is_named() -> None:
             ("b", "invalid_image_format"),
             ("c", "invalid_image_url"),
         ]
-        assert await gather_images(places[:1], fetcher, SETTINGS) == [RowImage(picture(), "image/png")]
+        assert await gather_images(places[:1], fetcher, SETTINGS) == [EncodedImage(picture(), "image/png")]
     finally:
         await fetcher.close()
