@@ -90,8 +90,10 @@ class Servers:
             if needed:
                 generate_openapi(compiler, tree)
         version = [
-            f"-X {prefix}k8s.io/component-base/version.{name}={value}"
+            f"-X {prefix}k8s.io/{package}/version.{name}={value}"
             for prefix in ("", "k8s.io/kubernetes/vendor/")
+            # What --version prints, and what GET /version answers.
+            for package in ("component-base", "client-go/pkg")
             for name, value in (("gitVersion", f"v{FULL_VERSION}"), ("gitMajor", "1"), ("gitMinor", "20"))
         ]
         for program in FULL:

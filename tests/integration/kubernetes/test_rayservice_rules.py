@@ -39,7 +39,8 @@ def _wait_until_established(server: Server, name: str) -> None:
     deadline = time.monotonic() + ESTABLISHED_WITHIN_S
     while True:
         status = server.client.get(f"{CUSTOM}/{name}").raise_for_status().json().get("status", {})
-        conditions = {each["type"]: each["status"] for each in status.get("conditions", [])}
+        # Null until the server has looked at it first.
+        conditions = {each["type"]: each["status"] for each in status.get("conditions") or []}
         if conditions.get("Established") == "True" and server.client.get("/apis/ray.io/v1/rayservices").status_code == 200:
             return
         assert time.monotonic() < deadline, f"the definition is not served: {conditions}"
