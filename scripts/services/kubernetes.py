@@ -86,6 +86,9 @@ class Servers:
                 unpack([p for p in archive.download("golang-1.19-go") if p.name.startswith("golang-")], gopath / "go")
                 self._unpack_source(archive.source("kubernetes"), tree)
         compiler = Compiler(gopath / "go/usr/lib/go-1.19", gopath, self.folder / "go-cache", self.jobs)
+        with self._once("full-reflection") as needed:
+            if needed:
+                self._renew_reflection(tree)
         with self._once("full-openapi") as needed:
             if needed:
                 generate_openapi(compiler, tree)
@@ -112,6 +115,16 @@ class Servers:
         archive = Archive(self.folder / "apt" / release, release)
         archive.update()
         return archive
+
+    def _renew_reflection(self, tree: Path) -> None:
+        """The source's own reflect2 (1.0.1) reads maps as Go did before 1.18: a server with it ends at the first custom resource."""
+        packages = self._archive(STABLE).download("golang-github-modern-go-reflect2-dev")
+        unpacked = self.folder / "reflect2"
+        unpack([each for each in packages if "reflect2" in each.name], unpacked)
+        old = tree / "vendor/github.com/modern-go/reflect2"
+        shutil.rmtree(old)
+        shutil.copytree(unpacked / "usr/share/gocode/src/github.com/modern-go/reflect2", old)
+        shutil.rmtree(unpacked)
 
     def _unpack_source(self, files: Sequence[Path], tree: Path) -> None:
         (upstream,) = [each for each in files if ".orig.tar." in each.name and not each.name.endswith(".asc")]
