@@ -379,6 +379,9 @@ class ImageSettings(Section):
 class ChatImageSettings(ImageSettings):
     """Images in chats with models that see (`models[].image_input`)."""
 
+    fetch: bool = Field(
+        True, description="Gateways fetch images that chats name by `https://` or `http://`. Off: images come in data URLs alone."
+    )
     max_images: int = Field(10, ge=1, le=1000, description="Images in one request, over all of its messages.")
     max_total_bytes: int = Field(
         40 << 20, ge=1024, le=1 << 30, description="Image files of one request together, in bytes; a gateway has them in memory."

@@ -37,6 +37,10 @@ class ChatImages:
         if len(places) > settings.max_images:
             what = f"the messages have {len(places)} images; {settings.max_images} are allowed."
             raise problems.invalid(places[settings.max_images].param, what)
+        if not settings.fetch:
+            for place in places:
+                if not place.holds_image:
+                    raise problems.unsupported_value(place.param, "this cluster fetches no images: send it as a data URL.")
         found = await gather_images(places, self._fetcher, settings, inspected, IN_CHATS)
         for refused in found:
             if isinstance(refused, InvalidRequest):

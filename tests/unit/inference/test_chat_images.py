@@ -95,6 +95,12 @@ async def test_bad_images_are_refused_by_field(urls: list[str], param: str, code
     assert (error.param, error.code) == (param, code)
 
 
+async def test_a_cluster_that_fetches_nothing_says_so() -> None:
+    error = await refused(seeing(ChatImageSettings(fetch=False)), chat(data_url(PNG), "https://example.com/a.png"))
+    assert (error.param, error.code) == ("messages.0.content.2.image_url.url", "unsupported_value")
+    assert await sent(seeing(ChatImageSettings(fetch=False)), chat(data_url(PNG))) == [data_url(PNG)]
+
+
 async def test_all_images_together_have_a_limit() -> None:
     png = picture("PNG", size=(40, 40), compress_level=0)
     assert len(png) > 4000

@@ -183,6 +183,15 @@ def test_images_of_training_examples_are_fetched_by_the_worker_of_jobs_alone_and
     assert leaves(render(), "jobs") == {53, 5432}, "without fine-tuning nobody asks for images"
 
 
+def test_images_of_chats_are_fetched_by_gateways_where_a_model_sees() -> None:
+    seeing = [MODEL | {"image_input": True}]
+    everybody = ("head", "ingress", "speech", "engine", "jobs", "tuning")
+    assert {pod for pod in everybody if 80 in leaves(render(models=seeing), pod)} == {"ingress"}
+    assert 80 not in leaves(render(), "ingress"), "no model sees"
+    assert 80 not in leaves(render(models=seeing, config__images={"fetch": False}), "ingress")
+    assert 80 not in leaves(render(models=seeing, huggingFace__offline=True), "ingress")
+
+
 def test_clients_are_those_that_the_values_name() -> None:
     rendered = render(networkPolicy__clients=[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "elsewhere"}}}])
     assert enters(rendered, ANYBODY, "ingress", "serve")

@@ -11,6 +11,11 @@
 {{- $apart := and (eq (dig "tuning" "launcher" "ray" .Values.config) "ray") (ne .Values.layout "single-pod") -}}
 {{- ternary (include "ossature.tuning-enabled" .) "" $apart -}}
 {{- end -}}
+{{- define "ossature.fetches-chat-images" -}}
+{{- $sees := false -}}
+{{- range .Values.models -}}{{- if .image_input -}}{{- $sees = true -}}{{- end -}}{{- end -}}
+{{- ternary "true" "" (and $sees (dig "images" "fetch" true .Values.config) (not .Values.huggingFace.offline)) -}}
+{{- end -}}
 {{- define "ossature.takes-adapters" -}}
 {{- $any := false -}}
 {{- range .Values.models -}}{{- if dig "adapters" "enabled" false . -}}{{- $any = true -}}{{- end -}}{{- end -}}
