@@ -1028,7 +1028,7 @@ class ClusterConfig(Section):
     routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Routing.")
     relay: RelaySettings = Field(default_factory=RelaySettings, description="Token relay.")
     realtime: RealtimeSettings = Field(default_factory=RealtimeSettings, description="Realtime sessions.")
-    speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech; not deployed by `ossature serve` yet.")
+    speech: SpeechSettings = Field(default_factory=SpeechSettings, description="Speech in and out.")
     images: ChatImageSettings = Field(default_factory=ChatImageSettings, description="Images in chats.")
     stored_completions: StoredCompletionsSettings = Field(
         default_factory=StoredCompletionsSettings, description="Stored completions."

@@ -117,7 +117,7 @@ class Servers:
         return archive
 
     def _renew_reflection(self, tree: Path) -> None:
-        """The source's own reflect2 (1.0.1) reads maps as Go did before 1.18: with it a server ends at the first custom resource."""
+        """The source has reflect2 1.0.1, which reads maps as Go did before 1.18: it ends at the first custom resource."""
         packages = self._archive(STABLE).download("golang-github-modern-go-reflect2-dev")
         unpacked = self.folder / "reflect2"
         unpack([each for each in packages if "reflect2" in each.name], unpacked)

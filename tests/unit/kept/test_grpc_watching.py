@@ -169,9 +169,15 @@ async def test_a_reader_that_takes_nothing_is_given_up(unstarted: Scene, monkeyp
 
 
 async def test_a_run_that_is_deleted_ends_its_watch(scene: Scene) -> None:
+    """It is cancelled before it is deleted, so that a watch may meet either."""
     eval_id = await an_eval(scene)
     run_id = await a_run(scene, eval_id)
     call = scene.evals.WatchEvalRun(evals_pb2.WatchEvalRunRequest(eval_id=eval_id, run_id=run_id), metadata=AUTH)
     await asyncio.wait_for(call.read(), WAIT_S)
     await scene.evals.DeleteEvalRun(evals_pb2.DeleteEvalRunRequest(eval_id=eval_id, run_id=run_id), metadata=AUTH)
-    assert (await ended(call)).code() is grpc.StatusCode.NOT_FOUND
+    try:
+        told = await everything(call)
+    except grpc.aio.AioRpcError as error:
+        assert error.code() is grpc.StatusCode.NOT_FOUND
+    else:
+        assert told[-1].run.status == eval_run_pb2.EVAL_RUN_STATUS_CANCELED
