@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import grpc
 import openai
 import pytest
 
+from cluster.edges.grpc.generated.ossature.v1 import chat_pb2, chat_pb2_grpc, message_pb2
 from models.tuning_demo.make import SEEING
 from models.tuning_demo.pictures import CATALOGUE, Picture
 from models.tuning_demo.seeing import pictures_of
@@ -80,6 +82,21 @@ def test_a_picture_is_described_whole_streamed_and_kept(cluster: TuningCluster) 
     # In strict mode the client takes assistant messages alone for stored ones.
     kept: Any = cluster.client(strict=False).chat.completions.messages.list(whole.id).data[0]
     assert kept.content_parts[0].image_url.url == url_of(made)
+
+
+def test_a_picture_is_described_over_grpc(cluster: TuningCluster) -> None:
+    (made,) = pictures_of(91, 1)
+    parts = [
+        message_pb2.ContentPart(image=message_pb2.ImageContent(url=url_of(made))),
+        message_pb2.ContentPart(text=DESCRIBE),
+    ]
+    message = message_pb2.ChatMessage(role=message_pb2.ROLE_USER, content_parts=message_pb2.ContentParts(parts=parts))
+    request = chat_pb2.CreateChatCompletionRequest(model=SEEING, messages=[message], temperature=0)
+    with grpc.insecure_channel(cluster.grpc) as channel:
+        answer = chat_pb2_grpc.ChatServiceStub(channel).CreateChatCompletion(
+            request, metadata=[("authorization", f"Bearer {cluster.api_key}")], timeout=60
+        )
+    assert answer.choices[0].message.content == made.answer(DESCRIBE)
 
 
 def test_what_can_not_be_seen_is_refused_by_field(cluster: TuningCluster) -> None:

@@ -29,6 +29,7 @@ class TuningCluster:
     """What a client needs of it. ``folder`` has its configuration, log and data."""
 
     http: str
+    grpc: str
     api_key: str
     folder: Path
 
@@ -72,7 +73,7 @@ def tuning_cluster(folder: Path, models: list[dict[str, Any]]) -> Iterator[Tunin
     process = start(config, data_dir, folder / "serve.log")
     try:
         endpoints = json.loads((data_dir / "endpoints.json").read_text())
-        yield TuningCluster(endpoints["http"], endpoints["api_key"], folder)
+        yield TuningCluster(endpoints["http"], endpoints["grpc"], endpoints["api_key"], folder)
     finally:
         stop(process)
 
