@@ -38,7 +38,7 @@ test-tuning: setup ## The tests that train tiny models (installs the extra `tuni
 	@scripts/setup.sh --tuning
 	$(PYTEST) -m tuning
 
-test-kubernetes: setup ## Install the chart on API servers of Kubernetes that are built for it (30 minutes of two cores, once)
+test-kubernetes: setup ## Install the chart on API servers of Kubernetes that are built for it (ten minutes of two cores, once)
 	@scripts/setup.sh --compat
 	@$(PYTHON_BIN) scripts/kubernetes_servers.py
 	$(PYTEST) -m kubernetes

@@ -3,7 +3,7 @@
 
     python scripts/kubernetes_servers.py [etcd|full|definitions|all] [--folder FOLDER] [--jobs N] [--keep]
 
-Standard library only. Each server takes a quarter of an hour of two cores, once. Programs come to ``FOLDER/bin``.
+Standard library only. Each server takes some minutes, once. Programs come to ``FOLDER/bin``.
 """
 
 from __future__ import annotations
