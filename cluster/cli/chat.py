@@ -29,6 +29,10 @@ def chat(
     reasoning_effort: Annotated[
         ReasoningEffort | None, typer.Option("--reasoning-effort", help="How much the model may think.")
     ] = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Option("--image", help="Show the first question's model a file, or an https:// URL; repeatable.", metavar="FILE|URL"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON, with its usage and times.")] = False,
     endpoints: EndpointsOption = None,
     base_url: BaseUrlOption = None,
@@ -37,16 +41,18 @@ def chat(
 
     In a conversation Ctrl-C stops an answer and Ctrl-D ends; /help lists its commands.
 
-    Example: ossature chat "What are you?"
+    Example: ossature chat "What is this?" --image photo.jpg
     """
     question = _question(prompt)
     if question is None and as_json:
         raise CommandError("--json needs a PROMPT or piped input", exit_code=ExitCode.USAGE)
     from cluster.cli.client import ClusterClient
     from cluster.cli.conversation import Screen, converse, start
+    from cluster.cli.image import image_part
 
     with ClusterClient(find_target(endpoints, base_url), admin=False) as client:
         conversation = start(client, model, system, str(reasoning_effort) if reasoning_effort else None)
+        conversation.shown = [image_part(each) for each in images or ()]
         if question is None:
             _enable_line_editing()
             converse(conversation, input)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cluster.cli.answer import Answer, Part, stream_answer
+from cluster.cli.image import image_part
 from cluster.cli.output import CommandError, ExitCode, printable
 
 if TYPE_CHECKING:
@@ -20,13 +21,17 @@ HELP = """\
 /reset         forget the conversation
 /model         the models, and which one answers
 /model NAME    let another model answer
+/image FILE    show a file or an https:// URL with the next question
 /quit          end (Ctrl-D too)
 Ctrl-C stops an answer."""
 
 
 @dataclass(slots=True)
 class Conversation:
-    """Messages so far, and who answers. ``models`` are the ones that the key may use."""
+    """Messages so far, and who answers. ``models`` are the ones that the key may use.
+
+    ``shown``: image parts that go with the next turn.
+    """
 
     client: ClusterClient
     models: list[str]
@@ -34,13 +39,15 @@ class Conversation:
     system: str | None = None
     reasoning_effort: str | None = None
     messages: list[dict[str, Any]] = field(default_factory=list)
+    shown: list[dict[str, Any]] = field(default_factory=list)
 
     def reset(self) -> None:
         self.messages.clear()
 
     def ask(self, prompt: str, show: Callable[[Part, str], None]) -> Answer:
         """Send a turn and show its answer as it arrives. A turn that fails leaves the conversation as it was."""
-        asked = {"role": "user", "content": prompt}
+        content = [*self.shown, {"type": "text", "text": prompt}] if self.shown else prompt
+        asked = {"role": "user", "content": content}
         system = [{"role": "system", "content": self.system}] if self.system else []
         body: dict[str, Any] = {"model": self.model, "messages": [*system, *self.messages, asked]}
         if self.reasoning_effort is not None:
@@ -54,6 +61,7 @@ class Conversation:
             answer.finish_reason = "Ctrl-C"
         if answer.content:
             self.messages += [asked, {"role": "assistant", "content": answer.content}]
+            self.shown = []
         return answer
 
 
@@ -127,6 +135,12 @@ def _command(conversation: Conversation, line: str) -> None:
     elif name == "/reset":
         conversation.reset()
         typer.echo("Forgotten.")
+    elif name == "/image" and argument.strip():
+        try:
+            conversation.shown.append(image_part(argument.strip()))
+            typer.echo("It goes with the next question.")
+        except CommandError as error:
+            typer.secho(f"Error: {error.message}", err=True, fg=typer.colors.RED)
     elif name == "/model" and not argument.strip():
         for model in conversation.models:
             typer.echo(f"{'*' if model == conversation.model else ' '} {model}")

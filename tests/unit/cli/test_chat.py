@@ -19,9 +19,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.cli.answer import Answer
+from cluster.cli.client import ClusterClient
+from cluster.cli.conversation import converse, start
 from cluster.cli.sse import events
+from cluster.cli.target import Target
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.fake_cluster import FakeCluster
+from tests.unit.cli.fake_cluster import API_KEY, FakeCluster
+from tests.unit.fine_tuning.samples import data_url, picture
 
 
 def test_one_question_prints_reasoning_answer_and_cost(run: Run, cluster: FakeCluster) -> None:
@@ -39,6 +43,49 @@ def test_options_reach_the_request(run: Run, cluster: FakeCluster) -> None:
     (body,) = cluster.chat_bodies()
     assert (body["model"], body["reasoning_effort"]) == ("second", "low")
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+def test_images_are_shown_with_the_question(run: Run, cluster: FakeCluster, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(picture())
+    assert run("chat", "What is it?", "--image", str(file), "--image", "https://example.com/b.jpg").exit_code == 0
+    (body,) = cluster.chat_bodies()
+    *images, text = body["messages"][0]["content"]
+    assert [part["image_url"]["url"] for part in images] == [data_url(picture()), "https://example.com/b.jpg"]
+    assert text == {"type": "text", "text": "What is it?"}
+
+
+@pytest.mark.parametrize(("content", "complaint"), [(None, "can't be read"), (b"no image", "none of JPEG, PNG, WEBP and GIF")])
+def test_what_is_no_image_is_a_usage_error(
+    run: Run, cluster: FakeCluster, tmp_path: Path, content: bytes | None, complaint: str
+) -> None:
+    file = tmp_path / "a.png"
+    if content is not None:
+        file.write_bytes(content)
+    result = run("chat", "hi", "--image", str(file))
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert cluster.chat_bodies() == []
+
+
+def test_an_image_of_a_conversation_goes_with_one_question(run: Run, cluster: FakeCluster, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(picture())
+    client = ClusterClient(Target(cluster.url, API_KEY, None, "a test"), admin=False)
+    lines = iter([f"/image {file}", "/image nowhere.png", "What is it?", "And now?"])
+
+    def read_line(prompt: str) -> str:
+        try:
+            return next(lines)
+        except StopIteration:
+            raise EOFError from None
+
+    with client:
+        converse(start(client, None, None, None), read_line)
+    first, second = cluster.chat_bodies()
+    assert [part["type"] for part in first["messages"][0]["content"]] == ["image_url", "text"]
+    assert second["messages"][0] == first["messages"][0], "the conversation goes on with what was shown"
+    assert second["messages"][-1]["content"] == "And now?"
 
 
 def test_json_holds_the_answer_its_usage_and_times(run: Run, cluster: FakeCluster) -> None:
