@@ -122,6 +122,8 @@ class Cluster(Program):
         coming.with_suffix(".part").rename(coming)
         deadline = time.monotonic() + _START_S
         while not coming.with_suffix(".done").exists():
+            if (failed := coming.with_suffix(".failed")).exists():
+                raise RuntimeError(f"{self._number}.json was not deployed: {failed.read_text()}")
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self._number}.json was not deployed: {self.last_words()}")
             await asyncio.sleep(0.1)
@@ -198,7 +200,8 @@ async def measure(
         "rate": rate,
         "phases": [of_phase(phase, load.asked, ready_s) for phase in phases],
         "requests": len(load.asked),
-        "failed": sum(one.failure is not None for one in load.asked),
+        "failed": sum(one.failure is not None and not one.cut for one in load.asked),
+        "cut": sum(one.cut for one in load.asked),
     }
 
 
@@ -222,7 +225,7 @@ def main() -> int:
         cluster.stop(60.0)
     for phase in figures["phases"]:
         print(json.dumps(phase, indent=1))
-    print(f"{figures['requests']} requests, {figures['failed']} failed")
+    print(f"{figures['requests']} requests, {figures['failed']} failed, {figures['cut']} cut")
     record.save(result | figures, "rolling", options.json)
     return 0
 

@@ -19,7 +19,10 @@ _TIMEOUT_S = 120.0
 
 @dataclass(slots=True)
 class Asked:
-    """One request. Times are Unix seconds. ``failure``: why it got no whole answer; ``status``: 0 without any."""
+    """One request. Times are Unix seconds. ``failure``: why it got no whole answer; ``status``: 0 without any.
+
+    ``retry_after_s``: what a refusal has told the client to wait, in seconds.
+    """
 
     sent_s: float
     kind: str
@@ -29,6 +32,12 @@ class Asked:
     replica: str | None = None
     events: int = 0
     failure: str | None = None
+    retry_after_s: float | None = None
+
+    @property
+    def cut(self) -> bool:
+        """Whether it has ended in the middle of its answer."""
+        return self.failure is not None and self.events > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,8 @@ class Load:
                     asked.replica = found[1]
                 if answer.status_code != 200:
                     asked.failure = f"{answer.status_code} {(await answer.aread()).decode(errors='replace')[:200]}"
+                    told = answer.headers.get("retry-after")
+                    asked.retry_after_s = float(told) if told is not None else None
                     return
                 await self._read(answer, asked, shape)
         except httpx.HTTPError as error:
@@ -104,11 +115,11 @@ class Load:
         async for line in answer.aiter_lines():
             if line == "data: [DONE]":
                 done = True
+            elif line.startswith('data: {"error"'):
+                asked.failure = line[:200]
             elif line.startswith("data: "):
                 if asked.first_s is None:
                     asked.first_s = time.time()
                 asked.events += 1
-                if line.startswith('data: {"error"'):
-                    asked.failure = line[:200]
         if asked.failure is None and not (done and asked.events >= shape.least_events):
             asked.failure = f"ended after {asked.events} events"

@@ -16,6 +16,8 @@ from bench.rolling.load import Asked
 
 _READY = "is ready"
 _ENGINE_LOGGER = "cluster.runtime.served_engine"
+#: A first token that comes later than this is counted as slow, in seconds. Without a change they come after some 30 ms.
+SLOW_S = 1.0
 _SLOW_START_WINDOWS_S = ((0, 5), (5, 10), (10, 20), (20, 30), (30, 45))
 
 
@@ -55,7 +57,10 @@ def of_phase(phase: Phase, asked: Sequence[Asked], ready_s: Mapping[str, float])
         "long streams across the change": sum(
             1 for one in across if one.kind == "long" and one.sent_s < phase.deployed_s and one.end_s > phase.began_s
         ),
-        "failed": len(failures),
+        "failed": sum(1 for one in failures if not one.cut),
+        "cut": sum(1 for one in failures if one.cut),
+        f"slow (first token after {SLOW_S:g} s)": sum(1 for one in ttft if one > SLOW_S),
+        "told to retry after s": sorted({one.retry_after_s for one in failures if one.retry_after_s is not None}),
         "failures": dict(Counter(one.failure or "" for one in failures).most_common(5)),
         "longest time without a first token s": round(longest_gap(mine, phase), 2),
         "short requests' first token, median ms": round(statistics.median(ttft) * 1e3, 1) if ttft else None,
