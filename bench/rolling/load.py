@@ -1,4 +1,7 @@
-"""So many short requests a second, whatever becomes of them, and long streams that follow each other. Nothing is retried."""
+"""So many short requests a second, whatever becomes of them, and long streams that follow each other. Nothing is retried.
+
+Besides, clients that ask now and then, each on the one connection that it keeps: a proxy that was replaced meanwhile has it still.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,16 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 
 _REPLICA = re.compile(r"\breplica=(\S+)")
 _TIMEOUT_S = 120.0
+#: Seconds between the requests of each client that keeps its connection.
+IDLE_S = (5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
 
 
 @dataclass(slots=True)
@@ -72,6 +78,7 @@ class Load:
         limits = httpx.Limits(max_connections=1000, max_keepalive_connections=50)
         async with httpx.AsyncClient(base_url=self.url, headers=self.headers, timeout=_TIMEOUT_S, limits=limits) as client:
             lanes = [asyncio.create_task(self._lane(client, until, number)) for number in range(self.max_streams)]
+            lanes += [asyncio.create_task(self._now_and_then(until, idle_s)) for idle_s in IDLE_S]
             began_s, sent = time.monotonic(), 0
             while not until.is_set():
                 due = int((time.monotonic() - began_s) * self.rate)
@@ -89,6 +96,14 @@ class Load:
                 await self._ask(client, self.long)
             else:
                 await asyncio.sleep(0.2)
+
+    async def _now_and_then(self, until: asyncio.Event, idle_s: float) -> None:
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=10 * idle_s)
+        async with httpx.AsyncClient(base_url=self.url, headers=self.headers, timeout=_TIMEOUT_S, limits=limits) as client:
+            while not until.is_set():
+                await self._ask(client, replace(self.short, kind="idle"))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(until.wait(), idle_s)
 
     async def _ask(self, client: httpx.AsyncClient, shape: Shape) -> None:
         asked = Asked(time.time(), shape.kind)

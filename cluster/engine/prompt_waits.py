@@ -35,6 +35,7 @@ class PromptWaits:
         waited = self._waiting.pop(request_id, None)
         if waited is not None:
             arrived_s, forced_off = waited
+            self._forget(now_s)
             self._served.append((now_s, self._is_late(arrived_s, now_s), forced_off))
 
     def ended(self, request_id: str, now_s: float) -> None:
@@ -46,12 +47,15 @@ class PromptWaits:
 
     def stats(self, now_s: float) -> dict[str, float]:
         """Counts over the window, of what waits still too: all prompts, late ones, forced off ones."""
+        self._forget(now_s)
         served, waiting = self._served, self._waiting
-        while served and served[0][0] < now_s - WINDOW_S:
-            served.popleft()
         late = sum([was_late for _, was_late, _ in served]) + sum([self._is_late(came_s, now_s) for came_s, _ in waiting.values()])
         forced_off = sum([was for _, _, was in served]) + sum([was for _, was in waiting.values()])
         return {PROMPTS: float(len(served) + len(waiting)), LATE: float(late), FORCED_OFF: float(forced_off)}
+
+    def _forget(self, now_s: float) -> None:
+        while self._served and self._served[0][0] < now_s - WINDOW_S:
+            self._served.popleft()
 
     def _is_late(self, arrived_s: float, now_s: float) -> bool:
         return self._target_s is not None and now_s - arrived_s > self._target_s

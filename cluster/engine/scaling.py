@@ -5,7 +5,7 @@
 | ``ongoing`` requests, running and queued, at ``target_ongoing_requests`` each | as many as that takes: more, or fewer |
 | more than ``LATE_SHARE`` of the prompts got their first token after the target | a quarter more than there are, one at least |
 | more than the configured share of requests was forced off the replica that has their prefix cached | the same |
-| either of them, while requests come one by one (fewer than ``CROWDED`` at a time on a replica) | no more: the wait is the prompt's own |
+| either of them, with fewer than ``CROWDED`` requests at a time on a replica | no more: a prompt waits for itself alone |
 | either of them, while replicas are starting or within ``SETTLING_S`` of the last one | no more yet: it may be enough |
 | either of them at half its limit, and ``ongoing`` would do with fewer | as many as there are |
 | fewer than ``ENOUGH_PROMPTS`` prompts in the window | by ``ongoing`` alone |

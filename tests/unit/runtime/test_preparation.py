@@ -188,3 +188,12 @@ def test_what_a_ray_that_runs_already_needs_is_what_its_cluster_sets(tmp_path: P
     assert ray_environment(joined)["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
     confined = config(tmp_path)
     assert ray_environment(confined).items() < serve_environment(confined).items()
+
+
+def test_a_reload_of_haproxy_ends_no_stream_that_may_still_go_on(tmp_path: Path) -> None:
+    def hard_stop_s(**sections: dict[str, float]) -> float:
+        return float(ray_environment(config(tmp_path, **sections))["RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S"])
+
+    assert hard_stop_s(realtime={"max_session_s": 5000}) > 5000
+    assert hard_stop_s(realtime={"enabled": False}, admission={"request_timeout_s": 1000}) > 1000
+    assert hard_stop_s(realtime={"enabled": False}, gateway={"graceful_shutdown_timeout_s": 2000}) > 2000
