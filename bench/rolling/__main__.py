@@ -55,9 +55,17 @@ def _shape(kind: str, text: str, events: int, **more: Any) -> Shape:
 
 
 async def measure(
-    cluster: Cluster, wanted: list[str], *, fake: bool, rate: float, streams: int, long_s: float, after_s: float = 40.0
+    cluster: Cluster,
+    wanted: list[str],
+    *,
+    fake: bool,
+    rate: float,
+    streams: int,
+    long_s: float,
+    after_s: float = 40.0,
+    start_s: float = 0.0,
 ) -> dict[str, Any]:
-    """``after_s``: how long each change is watched after Serve says that it is done."""
+    """``after_s``: how long each change is watched after Serve says that it is done. ``start_s``: of a single fake engine."""
     headers = {
         "authorization": f"Bearer {cluster.endpoints['api_key']}",
         "x-ossature-admin-key": cluster.endpoints["admin_key"],
@@ -88,7 +96,7 @@ async def measure(
             phases.append(await cluster.scaled("first tokens in time, 2 to 1", 1, after_s))
         for upgrade, size in (("replace", 3 << 20), ("surge", 4 << 20)):
             if upgrade in wanted:
-                await cluster.deploy({"models": [model(fake=fake, replicas=1, upgrade=upgrade)]})
+                await cluster.deploy({"models": [model(fake=fake, replicas=1, upgrade=upgrade, start_s=start_s)]})
                 await asyncio.sleep(_SETTLED_S)
                 phases.append(await cluster.phase(f"one replica, {upgrade}", {"relay": {"max_buffered_bytes": size}}, after_s))
     finally:
@@ -113,6 +121,7 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=4, help="long streams at a time")
     parser.add_argument("--long-s", type=float, default=30.0, help="about how long each lasts, in seconds")
     parser.add_argument("--after-s", type=float, default=40.0, help="how long to watch what follows a change, in seconds")
+    parser.add_argument("--start-s", type=float, default=0.0, help="what a fake engine that is alone takes to start, in seconds")
     parser.add_argument("--json", type=Path, help="where to write everything (default: a new file in .bench/results)")
     options = parser.parse_args()
     result = record.circumstances() | {"kind": "rolling", "fake": options.fake}
@@ -120,6 +129,7 @@ def main() -> int:
     try:
         wanted = options.phases.split(",")
         load = {"rate": options.rate, "streams": options.streams, "long_s": options.long_s, "after_s": options.after_s}
+        load["start_s"] = options.start_s
         figures = asyncio.run(measure(cluster, wanted, fake=options.fake, **load))
     finally:
         cluster.stop(60.0)

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from bench.fakes.profile import START_VARIABLE
 from bench.live.ossature import ray_port_ranges
 from bench.programs import FOLDER, ROOT, Program, free_ports
 from bench.rolling.report import Phase
@@ -21,7 +22,8 @@ MODEL = "bench-qwen3"
 _START_S = 900.0
 
 
-def model(*, fake: bool, upgrade: str = "replace", **scale: Any) -> dict[str, Any]:
+def model(*, fake: bool, upgrade: str = "replace", start_s: float = 0.0, **scale: Any) -> dict[str, Any]:
+    """``start_s``: how long a fake engine takes to start, in seconds; ``scale``: ``replicas`` or ``autoscaling``."""
     found: dict[str, Any] = {
         "id": MODEL,
         "source": str(ROOT / ".models" / MODEL),
@@ -32,7 +34,7 @@ def model(*, fake: bool, upgrade: str = "replace", **scale: Any) -> dict[str, An
         "placement": {"cpus_per_worker": 0.25},
     }
     if fake:
-        return found
+        return found | {"environment": {START_VARIABLE: str(start_s)}}
     return found | {
         "environment": {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         "engine": {
