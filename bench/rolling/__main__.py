@@ -1,8 +1,9 @@
-"""Rolling changes under load: ``python -m bench.rolling [--fake] [--phases deploy,scale,ttft,replace,surge]``.
+"""Rolling changes under load: ``python -m bench.rolling [--fake] [--phases deploy,grace,scale,ttft,replace,surge]``.
 
 A cluster of two gateways and two engine replicas gets 20 short requests a second and long streams one after the other, while
 
 - ``deploy``: a configuration is deployed that replaces every gateway and every engine replica;
+- ``grace``: replicas of engines are exchanged that may finish their streams for three seconds only: what is seen of a cut stream;
 - ``scale``: Ray Serve takes one of two engine replicas away, when there are few streams, and starts another when there are many;
 - ``ttft`` (fake engines only): it starts a second one because first tokens are late, and takes it away when they are in time again;
 - ``replace``: with one engine replica, a configuration is deployed that replaces it: the gap of an upgrade in place;
@@ -30,6 +31,7 @@ from bench.rolling.report import of_phase, ready_times
 
 _SETTLED_S = 8.0
 _MANY = 8
+_SHORT_GRACE_S = 3.0
 _LIMITS = {"min_replicas": 1, "max_replicas": 2, "upscale_delay_s": 1, "downscale_delay_s": 3}
 _BY_LOAD = _LIMITS | {"target_ongoing_requests": 5}
 _BY_TTFT = _LIMITS | {"target_ongoing_requests": 32, "target_ttft_ms": 250}
@@ -80,6 +82,10 @@ async def measure(
         await asyncio.sleep(_SETTLED_S)
         if "deploy" in wanted:
             phases.append(await cluster.phase("deploy", {"relay": {"max_buffered_bytes": 2 << 20}}, after_s))
+        if "grace" in wanted:
+            await cluster.deploy({"models": [model(fake=fake, replicas=2, grace_s=_SHORT_GRACE_S)]})
+            await asyncio.sleep(_SETTLED_S)
+            phases.append(await cluster.phase("longer than the grace", {"relay": {"max_buffered_bytes": 5 << 20}}, after_s))
         if "scale" in wanted:
             load.streams = _MANY
             await cluster.deploy({"models": [model(fake=fake, autoscaling=_BY_LOAD)]})

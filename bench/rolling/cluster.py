@@ -20,17 +20,21 @@ from bench.rolling.report import Phase
 
 MODEL = "bench-qwen3"
 _START_S = 900.0
+_GRACE_S = 300.0
 
 
-def model(*, fake: bool, upgrade: str = "replace", start_s: float = 0.0, **scale: Any) -> dict[str, Any]:
-    """``start_s``: how long a fake engine takes to start, in seconds; ``scale``: ``replicas`` or ``autoscaling``."""
+def model(*, fake: bool, upgrade: str = "replace", start_s: float = 0.0, grace_s: float = _GRACE_S, **scale: Any) -> dict[str, Any]:
+    """``start_s``: how long a fake engine takes to start, in seconds; ``grace_s``: of a replica that ends, in seconds.
+
+    ``scale``: ``replicas`` or ``autoscaling``.
+    """
     found: dict[str, Any] = {
         "id": MODEL,
         "source": str(ROOT / ".models" / MODEL),
         **scale,
         "upgrade": upgrade,
         "max_ongoing_requests": 64,
-        "graceful_shutdown_timeout_s": 120,
+        "graceful_shutdown_timeout_s": grace_s,
         "placement": {"cpus_per_worker": 0.25},
     }
     if fake:
@@ -66,7 +70,7 @@ class Cluster(Program):
             "grpc": {"port": grpc},
             "metrics": {"port": metrics},
             "ray": {"num_cpus": 4},
-            "gateway": {"replicas": 2, "graceful_shutdown_timeout_s": 120},
+            "gateway": {"replicas": 2, "graceful_shutdown_timeout_s": _GRACE_S},
             "identity": {"development_organization": "Bench"},
             "speech": {"enabled": False},
             "models": [model(fake=fake, replicas=2)],

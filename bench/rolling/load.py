@@ -27,7 +27,7 @@ IDLE_S = (5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
 class Asked:
     """One request. Times are Unix seconds. ``failure``: why it got no whole answer; ``status``: 0 without any.
 
-    ``retry_after_s``: what a refusal has told the client to wait, in seconds.
+    ``retry_after_s``: what a refusal has told the client to wait, in seconds. ``told``: the answer itself has said that it failed.
     """
 
     sent_s: float
@@ -39,6 +39,7 @@ class Asked:
     events: int = 0
     failure: str | None = None
     retry_after_s: float | None = None
+    told: bool = False
 
     @property
     def cut(self) -> bool:
@@ -131,7 +132,7 @@ class Load:
             if line == "data: [DONE]":
                 done = True
             elif line.startswith('data: {"error"'):
-                asked.failure = line[:200]
+                asked.failure, asked.told = line[:200], True
             elif line.startswith("data: "):
                 if asked.first_s is None:
                     asked.first_s = time.time()

@@ -65,6 +65,7 @@ def of_phase(phase: Phase, asked: Sequence[Asked], ready_s: Mapping[str, float])
         "on connections that were idle": sum(1 for one in across if one.kind == "idle"),
         "failed": sum(1 for one in failures if not one.cut),
         "cut": sum(1 for one in failures if one.cut),
+        "cut and told so": sum(1 for one in failures if one.cut and one.told),
         f"slow (first token after {SLOW_S:g} s)": sum(1 for one in ttft if one > SLOW_S),
         "told to retry after s": sorted({one.retry_after_s for one in failures if one.retry_after_s is not None}),
         "failures": dict(Counter(f"{one.kind}: {one.failure}" for one in failures).most_common(5)),
