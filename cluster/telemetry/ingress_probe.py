@@ -1,6 +1,6 @@
 """Whether clients can get in at a node, seen from the node's exporter: HAProxy's own health answer, asked at each scrape.
 
-HAProxy stands before everything that counts requests. When it is dead no metric of a gateway says so: they see fewer requests, at most.
+HAProxy stands before everything that counts requests. When it is dead no metric of a gateway says so: fewer requests come, at most.
 """
 
 from __future__ import annotations
