@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,8 @@ def main() -> None:
     parser.add_argument("--inbox", type=Path, required=True)
     parser.add_argument("--fake", action="store_true", help="fake engines")
     options = parser.parse_args()
-    waiting = {"target": deploy_what_comes, "args": (options.inbox, dict(os.environ)), "kwargs": {"fake": options.fake}}
-    deployer = threading.Thread(**waiting, daemon=True)
+    deploying = partial(deploy_what_comes, options.inbox, dict(os.environ), fake=options.fake)
+    deployer = threading.Thread(target=deploying, daemon=True)
     serve(
         load(options.config),
         on_progress=lambda progress: print(f"{progress.elapsed_s:.1f} s {progress.step} {progress.detail}", flush=True),
