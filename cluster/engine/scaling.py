@@ -8,6 +8,7 @@
 | either of them, with fewer than ``CROWDED`` requests at a time on a replica | no more: a prompt waits for itself alone |
 | either of them, while replicas are starting or within ``SETTLING_S`` of the last one | no more yet: it may be enough |
 | either of them at half its limit, and ``ongoing`` would do with fewer | as many as there are |
+| replicas that run, and have told nothing yet | no fewer than there are |
 | fewer than ``ENOUGH_PROMPTS`` prompts in the window | by ``ongoing`` alone |
 | no replica | by ``ongoing`` alone |
 
@@ -43,14 +44,15 @@ class Limits:
 class Demand:
     """What is known of a model at one moment.
 
-    ``ongoing``: requests that replicas work on and that wait for one. ``running`` replicas of ``wanted`` ones. ``prompts``: those
-    of the last half minute, ``late`` of them after the target, ``forced_off`` their cache. ``settled_s``: for how long all
-    wanted replicas have been running.
+    ``ongoing``: requests that replicas work on and that wait for one. ``running`` replicas of ``wanted`` ones, ``silent`` of which
+    have told nothing: what they work on is missing in ``ongoing``. ``prompts``: those of the last half minute, ``late`` of them
+    after the target, ``forced_off`` their cache. ``settled_s``: for how long all wanted replicas have been running.
     """
 
     ongoing: float
     running: int
     wanted: int
+    silent: int = 0
     prompts: float = 0.0
     late: float = 0.0
     forced_off: float = 0.0
@@ -61,7 +63,7 @@ def replicas(demand: Demand, limits: Limits) -> int:
     """How many replicas are wanted; see the table above. Not bounded by anything."""
     by_load = math.ceil(demand.ongoing / limits.target_ongoing_requests)
     pressure = _pressure(demand, limits)
-    if demand.running == 0 or pressure < 0.5:
+    if demand.running == 0 or (pressure < 0.5 and not demand.silent):
         return by_load
     held = max(by_load, demand.wanted)
     if pressure <= 1.0 or demand.settled_s < SETTLING_S or demand.ongoing < CROWDED * demand.running:

@@ -39,10 +39,12 @@ class EngineScaling:
         else:
             state.setdefault(_COMPLETE_SINCE_S, now_s)
         told = context.aggregated_metrics or {}
+        heard = {replica for by_replica in told.values() for replica in by_replica}
         demand = scaling.Demand(
             ongoing=context.total_num_requests,
             running=running,
             wanted=wanted,
+            silent=max(0, running - len(heard)),
             prompts=_sum(told, PROMPTS),
             late=_sum(told, LATE),
             forced_off=_sum(told, FORCED_OFF),

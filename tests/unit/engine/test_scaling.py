@@ -58,5 +58,11 @@ def test_a_handful_of_prompts_says_nothing() -> None:
     assert replicas(replace(BUSY, ongoing=4.0, prompts=9.0, late=9.0), LIMITS) == 1
 
 
+def test_none_is_taken_away_before_all_have_told_what_they_work_on() -> None:
+    assert replicas(replace(BUSY, ongoing=0.0, silent=1), LIMITS) == 2
+    assert replicas(replace(BUSY, ongoing=40.0, silent=1), LIMITS) == 4
+    assert replicas(replace(BUSY, ongoing=0.0), LIMITS) == 0
+
+
 def test_without_a_replica_load_decides() -> None:
     assert replicas(replace(LATE, ongoing=5.0, running=0), LIMITS) == 1

@@ -67,6 +67,14 @@ def test_what_replicas_tell_is_added_up(told: dict[str, Any] | None, wanted: int
     assert policy()(context(SETTLING_S, told, state=settled()))[0] == wanted
 
 
+def test_what_nobody_has_told_yet_takes_no_replica_away() -> None:
+    """As after a deployment: the first word comes ten seconds later."""
+    idle = {"prompts": {"a": 0.0}}
+    assert policy()(context(1.0, {}, running=4, wanted=4))[0] == 4
+    assert policy()(context(1.0, idle, running=4, wanted=4))[0] == 4
+    assert policy()(context(1.0, {"prompts": dict.fromkeys("abcd", 0.0)}, running=4, wanted=4))[0] == 2
+
+
 def test_a_replica_that_starts_begins_the_wait_anew() -> None:
     decide, state = policy(), settled()
     wanted, state = decide(context(SETTLING_S, LATE, running=2, wanted=3, state=state))
