@@ -6,7 +6,7 @@ A cluster of two gateways and two engine replicas gets 20 short requests a secon
 - ``grace``: replicas of engines are exchanged that may finish their streams for three seconds only: what is seen of a cut stream;
 - ``scale``: Ray Serve takes one of two engine replicas away, when there are few streams, and starts another when there are many;
 - ``ttft`` (fake engines only): it starts a second one because first tokens are late, and takes it away when they are in time again;
-- ``replace``: with one engine replica, a configuration is deployed that replaces it: the gap of an upgrade in place;
+- ``replace``: with one engine replica and room for no other, one is deployed that replaces it: the gap of an upgrade in place;
 - ``surge``: the same with ``upgrade: surge``, which starts the successor first.
 
 Engines are vLLM with the tiny bench model, or with ``--fake`` made-up ones, whose replicas start at once: what is measured then is
@@ -25,7 +25,7 @@ from typing import Any
 
 from bench import record
 from bench.fakes.profile import Profile
-from bench.rolling.cluster import MODEL, Cluster, model
+from bench.rolling.cluster import MODEL, NUM_CPUS, Cluster, model
 from bench.rolling.load import Load, Shape
 from bench.rolling.report import of_phase, ready_times
 
@@ -102,7 +102,9 @@ async def measure(
             phases.append(await cluster.scaled("first tokens in time, 2 to 1", 1, after_s))
         for upgrade, size in (("replace", 3 << 20), ("surge", 4 << 20)):
             if upgrade in wanted:
-                await cluster.deploy({"models": [model(fake=fake, replicas=1, upgrade=upgrade, start_s=start_s)]})
+                # In place there is room for one, as on a single GPU: the successor starts when the last stream has ended.
+                cpus = 0.6 * NUM_CPUS if upgrade == "replace" else 0.25
+                await cluster.deploy({"models": [model(fake=fake, replicas=1, upgrade=upgrade, start_s=start_s, cpus=cpus)]})
                 await asyncio.sleep(_SETTLED_S)
                 phases.append(await cluster.phase(f"one replica, {upgrade}", {"relay": {"max_buffered_bytes": size}}, after_s))
     finally:

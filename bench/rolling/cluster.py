@@ -19,14 +19,23 @@ from bench.programs import FOLDER, ROOT, Program, free_ports
 from bench.rolling.report import Phase
 
 MODEL = "bench-qwen3"
+NUM_CPUS = 4.0
 _START_S = 900.0
 _GRACE_S = 300.0
 
 
-def model(*, fake: bool, upgrade: str = "replace", start_s: float = 0.0, grace_s: float = _GRACE_S, **scale: Any) -> dict[str, Any]:
+def model(
+    *,
+    fake: bool,
+    upgrade: str = "replace",
+    start_s: float = 0.0,
+    grace_s: float = _GRACE_S,
+    cpus: float = 0.25,
+    **scale: Any,
+) -> dict[str, Any]:
     """``start_s``: how long a fake engine takes to start, in seconds; ``grace_s``: of a replica that ends, in seconds.
 
-    ``scale``: ``replicas`` or ``autoscaling``.
+    ``cpus``: what it takes of Ray's ``NUM_CPUS``. ``scale``: ``replicas`` or ``autoscaling``.
     """
     found: dict[str, Any] = {
         "id": MODEL,
@@ -35,7 +44,7 @@ def model(*, fake: bool, upgrade: str = "replace", start_s: float = 0.0, grace_s
         "upgrade": upgrade,
         "max_ongoing_requests": 64,
         "graceful_shutdown_timeout_s": grace_s,
-        "placement": {"cpus_per_worker": 0.25},
+        "placement": {"cpus_per_worker": cpus},
     }
     if fake:
         return found | {"environment": {START_VARIABLE: str(start_s)}}
@@ -69,7 +78,7 @@ class Cluster(Program):
             "http": {"port": http},
             "grpc": {"port": grpc},
             "metrics": {"port": metrics},
-            "ray": {"num_cpus": 4},
+            "ray": {"num_cpus": NUM_CPUS},
             "gateway": {"replicas": 2, "graceful_shutdown_timeout_s": _GRACE_S},
             "identity": {"development_organization": "Bench"},
             "speech": {"enabled": False},
