@@ -27,6 +27,7 @@ from cluster.relay.channel.handshake import ChannelKey
 from cluster.runtime.serve_environment import is_confined
 from cluster.runtime.served_engine import ServedEngine
 from cluster.runtime.served_jobs import ServedJobs
+from cluster.runtime.served_scaling import autoscaling_config
 from cluster.runtime.served_speech import ServedSpeech
 from cluster.tuned.places import TunedPlaces
 
@@ -166,7 +167,7 @@ def _engine(
 def _scale(model: ModelSettings) -> dict[str, Any]:
     """Ray Serve takes a number of replicas or the limits of one, never both."""
     scaling = model.autoscaling
-    return {"num_replicas": model.replicas} if scaling is None else {"autoscaling_config": scaling.model_dump()}
+    return {"num_replicas": model.replicas} if scaling is None else {"autoscaling_config": autoscaling_config(scaling)}
 
 
 def _speech(config: ClusterConfig, environment: dict[str, str]) -> Application:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator
 
 from bench.fakes.answer import Answer, prompt_tokens
-from bench.fakes.profile import Profile
+from bench.fakes.profile import START_VARIABLE, Profile
 from bench.fakes.steps import StepClocks
 from cluster.engine.contract import Engine, EngineRequest, EngineTiming, EngineUsage, Frame, PayloadSink
 from cluster.runtime.served_engine import ServedEngine
 
 
 class FakeEngine:
-    """Implements :class:`~cluster.engine.contract.Engine`: a frame a token, at the pace that the prompt asks for."""
+    """Implements :class:`~cluster.engine.contract.Engine`: a frame a token, at the pace that the prompt asks for.
 
-    def __init__(self, model: str) -> None:
+    ``start_s``: how long it takes to start, in seconds.
+    """
+
+    def __init__(self, model: str, start_s: float = 0.0) -> None:
         self._model = model
+        self._start_s = start_s
         self._clocks: StepClocks | None = None
 
     async def start(self) -> None:
+        await asyncio.sleep(self._start_s)
         self._clocks = StepClocks(asyncio.get_running_loop())
 
     async def check_health(self) -> None:
@@ -79,4 +85,4 @@ class FakeServedEngine(ServedEngine):
     """The cluster's engine replica with everything that it does around an engine, and a fake in the engine's place."""
 
     def _vllm(self, rank: int) -> Engine:
-        return FakeEngine(self._model.id)
+        return FakeEngine(self._model.id, float(os.environ.get(START_VARIABLE, "0")))

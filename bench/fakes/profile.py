@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+START_VARIABLE = "BENCH_ENGINE_START_S"
+"""In a model's environment: how long its fake engines take to start, in seconds."""
+
 _PATTERN = re.compile(rb"\[bench ttft_us=(\d+) step_us=(\d+) tokens=(\d+)\]")
 
 

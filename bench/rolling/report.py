@@ -16,17 +16,23 @@ from bench.rolling.load import Asked
 
 _READY = "is ready"
 _ENGINE_LOGGER = "cluster.runtime.served_engine"
+#: A first token that comes later than this is counted as slow, in seconds. Without a change they come after some 30 ms.
+SLOW_S = 1.0
 _SLOW_START_WINDOWS_S = ((0, 5), (5, 10), (10, 20), (20, 30), (30, 45))
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """``name``, when its change was asked for and when Serve said that all of it runs; Unix seconds."""
+    """``name``, when its change was asked for and when Serve said that all of it runs; Unix seconds.
+
+    ``load_average``: of the machine, over the last minute of it.
+    """
 
     name: str
     began_s: float
     deployed_s: float
     ended_s: float
+    load_average: float
 
 
 def ready_times(session_logs: Path) -> dict[str, float]:
@@ -49,14 +55,20 @@ def of_phase(phase: Phase, asked: Sequence[Asked], ready_s: Mapping[str, float])
     ttft = [one.first_s - one.sent_s for one in mine if one.kind == "short" and one.first_s is not None]
     return {
         "phase": phase.name,
+        "load average": round(phase.load_average, 1),
         "deployed after s": round(phase.deployed_s - phase.began_s, 1),
         "requests": len(across),
         "long streams": sum(1 for one in across if one.kind == "long"),
         "long streams across the change": sum(
             1 for one in across if one.kind == "long" and one.sent_s < phase.deployed_s and one.end_s > phase.began_s
         ),
-        "failed": len(failures),
-        "failures": dict(Counter(one.failure or "" for one in failures).most_common(5)),
+        "on connections that were idle": sum(1 for one in across if one.kind == "idle"),
+        "failed": sum(1 for one in failures if not one.cut),
+        "cut": sum(1 for one in failures if one.cut),
+        "cut and told so": sum(1 for one in failures if one.cut and one.told),
+        f"slow (first token after {SLOW_S:g} s)": sum(1 for one in ttft if one > SLOW_S),
+        "told to retry after s": sorted({one.retry_after_s for one in failures if one.retry_after_s is not None}),
+        "failures": dict(Counter(f"{one.kind}: {one.failure}" for one in failures).most_common(5)),
         "longest time without a first token s": round(longest_gap(mine, phase), 2),
         "short requests' first token, median ms": round(statistics.median(ttft) * 1e3, 1) if ttft else None,
         "its longest ms": round(max(ttft) * 1e3, 1) if ttft else None,

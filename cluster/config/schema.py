@@ -298,12 +298,31 @@ class PlacementSettings(Section):
 
 
 class AutoscalingSettings(Section):
-    """How many replicas a model has, by the requests that they work on. Where the nodes come from is Ray's or Kubernetes' part."""
+    """How many replicas a model has, by the requests that they work on and, where it is switched on, by how well those are served.
+
+    Where the nodes come from is Ray's or Kubernetes' part.
+    """
 
     min_replicas: int = Field(1, ge=1, description="Fewest engine replicas.")
     max_replicas: int = Field(1, ge=1, description="Most engine replicas.")
     target_ongoing_requests: float = Field(
-        32.0, gt=0, description="Requests that each replica should work on; more of them add replicas, fewer take some away."
+        32.0,
+        gt=0,
+        description="Requests that each replica should work on, those that wait for one included; more of them add replicas, fewer "
+        "take some away.",
+    )
+    target_ttft_ms: float | None = Field(
+        None,
+        gt=0,
+        description="Time to first token that nine prompts in ten should keep, in milliseconds from their arrival at a replica. "
+        "While more are late, replicas are added, a quarter at a time, and none is taken away; unset: not looked at.",
+    )
+    max_forced_off_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of a model's requests that load may force off the replica that has their prefix cached, over half a "
+        "minute. Above it replicas are added as with `target_ttft_ms`; unset: not looked at.",
     )
     upscale_delay_s: float = Field(30.0, ge=0, description="How long more replicas must be wanted before they start, in seconds.")
     downscale_delay_s: float = Field(600.0, ge=0, description="How long fewer must be wanted before some end, in seconds.")

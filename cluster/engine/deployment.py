@@ -24,6 +24,7 @@ from cluster.engine.cold_start import PhaseReport
 from cluster.engine.contract import Engine, EngineRequest, Frame, PayloadSink
 from cluster.engine.isolation_watch import IsolationWatch, Observation
 from cluster.engine.observer import EngineObserver, SilentObserver
+from cluster.engine.prompt_waits import PromptWaits
 from cluster.engine.residency import Residency
 from cluster.engine.tracing import traced
 from cluster.relay.channel.replies import Replies
@@ -72,6 +73,7 @@ class EngineReplica:
         self._adapter_folder = adapter_folder
         self._tracer = tracer
         self.load = PendingPrompts()
+        self._waits = PromptWaits(model.autoscaling.target_ttft_ms if model.autoscaling is not None else None)
         self._engine = engine or self._vllm(rank)
         self._encoder = msgspec.msgpack.Encoder()
         self._running = 0
@@ -142,6 +144,10 @@ class EngineReplica:
             **self.load.stats(time.monotonic()),
         }
 
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """Called by Serve for its autoscaling, every few seconds where that is configured: ``PromptWaits.stats``."""
+        return self._waits.stats(time.monotonic())
+
     async def stream(self, request: EngineRequest, ticket: ArrivedTicket | None = None) -> AsyncGenerator[bytes, None]:
         """Answer a request with frames in MessagePack: the first at once, later ones hold what has piled up since.
 
@@ -181,7 +187,9 @@ class EngineReplica:
         self, request: EngineRequest, sink: PayloadSink | None, ticket: ArrivedTicket | None
     ) -> AsyncGenerator[Frame, None]:
         """The engine's frames, counted and judged on the way. What goes to ``sink`` is neither a first nor a last one."""
-        self.load.arrived(request.request_id, ticket, time.monotonic())
+        now_s = time.monotonic()
+        self.load.arrived(request.request_id, ticket, now_s)
+        self._waits.arrived(request.request_id, now_s, forced_off=ticket is not None and ticket.forced_off)
         if self._residency is not None and ticket is not None:
             self._residency.expect(request.request_id, request.org_tag, ticket.chain, ticket.prompt_bytes)
         observation = self._watch.begin(request.org_tag, request.cache_salt, alone=_is_alone(request.body))
@@ -194,12 +202,16 @@ class EngineReplica:
                         started = True
                         self._waiting -= 1
                         self._running += 1
-                        self.load.computed(request.request_id, time.monotonic())
+                        now_s = time.monotonic()
+                        self.load.computed(request.request_id, now_s)
+                        self._waits.first_token(request.request_id, now_s)
                     if frame.usage is not None:
                         self._judge(request, observation, frame.usage.cached_tokens)
                     yield frame
         finally:
-            self.load.ended(request.request_id, time.monotonic())
+            now_s = time.monotonic()
+            self.load.ended(request.request_id, now_s)
+            self._waits.ended(request.request_id, now_s)
             if self._residency is not None:
                 self._residency.ended(request.request_id)
             self._watch.drop(observation)

@@ -68,6 +68,7 @@ class RouteTicket:
     ``uncached_tokens`` is how many the replica is expected to compute, behind ``known_blocks`` of the chain. ``notes`` is a
     policy's own, from its decision until the request is routed. ``tell_chain``: the replica gets the whole chain, to tell what it
     has cached of it. ``adapter``: tag of the adapter that the request needs (``routing.adapters``), ``b""`` for none.
+    ``forced_off``: load was the reason for the decision not to name a replica first that holds most of the prompt.
     """
 
     anchor: bytes = b""
@@ -88,6 +89,7 @@ class RouteTicket:
     known_blocks: int = 0
     tell_chain: bool = False
     adapter: bytes = b""
+    forced_off: bool = False
     ended: bool = False
 
     def routed_to(self, replica_id: str) -> None:
@@ -136,25 +138,28 @@ class RouteTicket:
         """What a replica has a use for. The rest is the gateway's business, and the chain can be kilobytes."""
         # Of a prompt that nobody sees the end of, nobody could say how long it counts.
         uncached = self.uncached_tokens if self.streamed else 0
-        return ArrivedTicket(self.marks if self.anchor else (), uncached, self.chain if self.tell_chain else (), self.prompt_bytes)
+        marks, chain = self.marks if self.anchor else (), self.chain if self.tell_chain else ()
+        return ArrivedTicket(marks, uncached, chain, self.prompt_bytes, self.forced_off)
 
-    def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int, tuple[bytes, ...], int]]:
+    def __reduce__(self) -> tuple[Callable[..., ArrivedTicket], tuple[tuple[bytes, ...], int, tuple[bytes, ...], int, bool]]:
         """Pickled, it arrives as what :meth:`arriving` gives."""
-        arriving = self.arriving()
-        return ArrivedTicket, (arriving.marks, arriving.uncached_tokens, arriving.chain, arriving.prompt_bytes)
+        told = self.arriving()
+        return ArrivedTicket, (told.marks, told.uncached_tokens, told.chain, told.prompt_bytes, told.forced_off)
 
 
 @dataclass(frozen=True, slots=True)
 class ArrivedTicket:
     """What a replica gets of a ticket, to tell all gateways: ``marks`` of the prompt, and how many of its tokens it is expected
 
-    to compute. ``chain`` of a prompt of ``prompt_bytes``, where replicas tell what they have cached.
+    to compute. ``chain`` of a prompt of ``prompt_bytes``, where replicas tell what they have cached. ``forced_off``: most of the
+    prompt is cached elsewhere.
     """
 
     marks: tuple[bytes, ...]
     uncached_tokens: int
     chain: tuple[bytes, ...] = ()
     prompt_bytes: int = 0
+    forced_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def _bring_up(
     start_ray(config, run_id)
     take_signals()
     report("supervisor", "")
-    keeper = supervisor.start(config.metrics, str(app.metrics_directory(config)), config.logging)
+    keeper = supervisor.start(config, str(app.metrics_directory(config)))
     try:
         ray.get(keeper.ready.remote(), timeout=_SUPERVISOR_START_S)
     except ray.exceptions.GetTimeoutError:

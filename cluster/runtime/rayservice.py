@@ -79,5 +79,5 @@ def _ensure_supervisor(config: ClusterConfig, metrics_directory: Path) -> None:
     try:
         supervisor.find()
     except ValueError:
-        keeper = supervisor.start(config.metrics, str(metrics_directory), config.logging, detached=True)
+        keeper = supervisor.start(config, str(metrics_directory), detached=True)
         ray.get(keeper.ready.remote(), timeout=_SUPERVISOR_START_S)

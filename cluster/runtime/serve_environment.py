@@ -7,6 +7,7 @@ started with them on every node (``ossature config ray-environment`` prints them
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 
 from cluster.config.schema import ClusterConfig
@@ -15,6 +16,14 @@ _LOOPBACK_NAMES = {"localhost"}
 #: HTTP/2 streams that one client connection may have open; HAProxy's default is 100, more wait without a word.
 _HTTP2_STREAMS = 1000
 _GRPC_OVERHEAD_BYTES = 64 << 10
+#: Beyond the longest life of a stream, before an HAProxy that was replaced by a reload ends what it still carries.
+_HAPROXY_MARGIN_S = 30.0
+#: Over how long a replaced HAProxy closes its idle connections. A gateway stays reachable for longer (by default 30 s).
+_CLOSE_SPREAD_S = 10
+#: The same where nobody but this host connects; less than the next one.
+_CONFINED_CLOSE_SPREAD_S = 1
+#: How long a gateway of a cluster for this host alone stays reachable once it is to end: HAProxy must have heard of it by then.
+_CONFINED_DRAINING_S = 2.0
 
 
 def is_loopback(host: str) -> bool:
@@ -46,6 +55,13 @@ def ray_environment(config: ClusterConfig) -> dict[str, str]:
         # Requests come to a replica by other ways than handles, which would not count those for autoscaling.
         "RAY_SERVE_COLLECT_AUTOSCALING_METRICS_ON_HANDLE": "0",
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(_HTTP2_STREAMS),
+        # A reload (whenever a gateway comes or goes) replaces HAProxy's process; the former one keeps its streams for so long.
+        "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(_longest_stream_s(config)),
+        # Idle connections of clients don't stay with it: it knows none of the gateways that come later, and would answer 500.
+        "RAY_SERVE_HAPROXY_CLOSE_SPREAD_TIME_S": str(_CLOSE_SPREAD_S),
+        # A gateway that ends closes the idle connections that HAProxy has to it; one may have been given a request in this moment.
+        # A request that went out with no byte of an answer is sent to another gateway, then, as the clients' libraries would do.
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         # Ray gives its workers the lowest priority but four; an engine would wait behind any other process of the host.
         "RAY_worker_niceness": "0",
         # Serve's own metrics, ten times a second by default, are read every few seconds at most.
@@ -69,8 +85,9 @@ def serve_environment(config: ClusterConfig) -> dict[str, str]:
         environment |= {
             # Ray's name for "this cluster is one host": its node address becomes 127.0.0.1 and its servers bind to it.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-            # One host's cluster has nothing to drain to when it stops.
-            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0.5",
+            # One host's cluster has nothing to drain to when it stops; gateways that are exchanged have.
+            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(_CONFINED_DRAINING_S),
+            "RAY_SERVE_HAPROXY_CLOSE_SPREAD_TIME_S": str(_CONFINED_CLOSE_SPREAD_S),
             "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "0.5",
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports[0]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(ports[1]),
@@ -78,6 +95,14 @@ def serve_environment(config: ClusterConfig) -> dict[str, str]:
             "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(ports[3]),
         }
     return environment
+
+
+def _longest_stream_s(config: ClusterConfig) -> int:
+    """Seconds that an answer or a realtime session may last, with a margin."""
+    longest_s = max(config.admission.request_timeout_s, config.gateway.graceful_shutdown_timeout_s)
+    if config.realtime.enabled:
+        longest_s = max(longest_s, config.realtime.max_session_s)
+    return math.ceil(longest_s + _HAPROXY_MARGIN_S)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -15,8 +15,9 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.config.schema import LoggingSettings, MetricsSettings
+from cluster.config.schema import ClusterConfig, LoggingSettings, MetricsSettings
 from cluster.runtime import ray_cluster
+from cluster.runtime.endpoints import reachable
 from cluster.telemetry import logs
 from cluster.telemetry.exporter import NodeExporter
 
@@ -42,9 +43,9 @@ class ColdStart:
 class ExporterActor:
     """Holds one node's exporter."""
 
-    def __init__(self, directory: str, host: str, port: int, logging_settings: LoggingSettings) -> None:
+    def __init__(self, directory: str, host: str, port: int, ingress: str, logging_settings: LoggingSettings) -> None:
         logs.configure(logging_settings, "exporter")
-        self._exporter = NodeExporter(Path(directory), host, port)
+        self._exporter = NodeExporter(Path(directory), host, port, ingress)
         self._exporter.start()
 
     def alive(self) -> bool:
@@ -52,8 +53,9 @@ class ExporterActor:
 
 
 class Supervisor:
-    def __init__(self, metrics: MetricsSettings, directory: str, logging_settings: LoggingSettings) -> None:
+    def __init__(self, metrics: MetricsSettings, ingress: str, directory: str, logging_settings: LoggingSettings) -> None:
         logs.configure(logging_settings, "supervisor")
+        self._ingress = ingress
         self._metrics = metrics
         self._directory = directory
         self._logging = logging_settings
@@ -108,12 +110,12 @@ class Supervisor:
                     runtime_env={"env_vars": {"PROMETHEUS_MULTIPROC_DIR": ""}},
                     scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node, soft=False),
                 )
-                .remote(self._directory, self._metrics.host, self._metrics.port, self._logging)
+                .remote(self._directory, self._metrics.host, self._metrics.port, self._ingress, self._logging)
             )
 
 
-def start(metrics: MetricsSettings, directory: str, logging_settings: LoggingSettings, *, detached: bool = False) -> Any:
-    """Start the supervisor of a cluster that has none and return its handle.
+def start(config: ClusterConfig, directory: str, *, detached: bool = False) -> Any:
+    """Start the supervisor of a cluster that has none and return its handle. ``directory``: of the metrics.
 
     ``detached``: it outlives the process that starts it, and runs on the head, which lives as long as the cluster does.
     """
@@ -123,7 +125,7 @@ def start(metrics: MetricsSettings, directory: str, logging_settings: LoggingSet
     keeper = (
         ray.remote(Supervisor)
         .options(name=NAME, num_cpus=0, max_restarts=-1, max_task_retries=3, **lifetime)
-        .remote(metrics, directory, logging_settings)
+        .remote(config.metrics, f"http://{reachable(config.http.host)}:{config.http.port}", directory, config.logging)
     )
     keeper.watch_nodes.remote()
     return keeper

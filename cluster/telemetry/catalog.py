@@ -447,6 +447,15 @@ EXPORTER_COLLECT = Metric(
     combine="livemax",
     example="max(ossature_exporter_collect_duration_seconds)",
 )
+INGRESS_UP = Metric(
+    "ossature_ingress_up",
+    Kind.GAUGE,
+    Source.EXPORTER,
+    "Whether clients can get in at this node: 1 if its HAProxy answered the scrape's own request and has a gateway, else 0. Nodes "
+    "without replicas have no HAProxy.",
+    combine="livemax",
+    example="ossature_ingress_up == 0 and max_over_time(ossature_ingress_up[1h]) == 1",
+)
 DATA_FOLDER_FREE = Metric(
     "ossature_data_folder_free_bytes",
     Kind.GAUGE,
@@ -692,6 +701,7 @@ ALL: tuple[Metric, ...] = (
     EXPORTER_PROCESSES,
     EXPORTER_FOLDED,
     EXPORTER_COLLECT,
+    INGRESS_UP,
     DATA_FOLDER_FREE,
     DATA_FOLDER_SIZE,
 )

@@ -23,6 +23,7 @@ from prometheus_client.exposition import gzip_accepted
 
 from cluster.telemetry.aggregate import NodeCollector
 from cluster.telemetry.exposition import encode
+from cluster.telemetry.ingress_probe import IngressProbe
 
 _log = logging.getLogger(__name__)
 
@@ -33,11 +34,13 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, directory: Path, host: str, port: int) -> None:
+    def __init__(self, directory: Path, host: str, port: int, ingress: str | None) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.directory = directory
         self.registry = CollectorRegistry()
         self.registry.register(NodeCollector(directory))
+        if ingress is not None:
+            self.registry.register(IngressProbe(ingress))
         super().__init__((host, port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -96,12 +99,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class NodeExporter:
-    """Serves the metrics that the processes of this node write to ``directory``. ``port`` 0 lets the system choose one."""
+    """Serves the metrics that the processes of this node write to ``directory``. ``port`` 0 lets the system choose one.
 
-    def __init__(self, directory: Path, host: str = "127.0.0.1", port: int = 9464) -> None:
+    ``ingress``: where the node's HTTP edge is to answer, as ``http://host:port``; ``None`` asks it for nothing.
+    """
+
+    def __init__(self, directory: Path, host: str = "127.0.0.1", port: int = 9464, ingress: str | None = None) -> None:
         self._directory = directory
         self._host = host
         self._port = port
+        self._ingress = ingress
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -117,7 +124,7 @@ class NodeExporter:
         if self._server is not None:
             raise RuntimeError("the exporter is running already")
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._server = _Server(self._directory, self._host, self._port)
+        self._server = _Server(self._directory, self._host, self._port, self._ingress)
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics-exporter", daemon=True)
         self._thread.start()
 

@@ -134,7 +134,9 @@ class PricedAffinity(Policy):
         best = self._cheapest(case, allowed)
         if best:
             first = allowed[best[0]].replica_id
-            ticket.uncached_tokens = int(case.tokens - self._expected(case, first))
+            expected = self._expected(case, first)
+            ticket.uncached_tokens = int(case.tokens - expected)
+            ticket.forced_off = self._best_expected(case) - expected >= FORCED_OFF_TOKENS
             ticket.known_blocks = case.held[first].depth if first in case.held else 0
         rest = list(allowed)
         for rank in sorted(best, reverse=True):
@@ -257,6 +259,14 @@ class PricedAffinity(Policy):
             cached += case.home_tokens
         return min(cached, case.tokens)
 
+    def _best_expected(self, case: _Case) -> float:
+        """The most that is likely to be found at any replica that is known to hold something."""
+        if not case.held:
+            return 0.0
+        # Those that hold equally much share one entry.
+        holders = {id(held): replica_id for replica_id, held in case.held.items()}
+        return max([self._expected(case, holder) for holder in holders.values()])
+
     def _believed(self, what: Held, prompt_bytes: int, tokens: float) -> float:
         """Tokens of a prompt of ``tokens`` that a replica holds, without any doubts."""
         return min(tokens, self._tokens_at(what.depth, prompt_bytes) if what.tokens is None else what.tokens)
@@ -299,9 +309,7 @@ class PricedAffinity(Policy):
         cached = self._believed(what, ticket.prompt_bytes, case.tokens) if what is not None else 0.0
         expected = self._expected(case, replica_id)
         prefill_ms = self.rates.prefill_ms_per_token * (case.tokens - expected)
-        # Those that hold equally much share one entry.
-        holders = {id(held): replica_id for replica_id, held in case.held.items()}
-        best_expected = max([self._expected(case, holder) for holder in holders.values()], default=0.0)
+        best_expected = self._best_expected(case)
         ticket.estimate = RouteEstimate(
             prompt_tokens=int(case.tokens),
             cached_tokens=int(cached),

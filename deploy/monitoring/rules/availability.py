@@ -45,6 +45,17 @@ ALERTS: tuple[Alert, ...] = (
         "ossature-overview",
     ),
     Alert(
+        "OssatureIngressDown",
+        # Where gateways are there is an HAProxy, once it has been up.
+        "ossature_ingress_up == 0 and max_over_time(ossature_ingress_up[1h]) == 1 "
+        "and on (namespace, instance) count by (namespace, instance) (ossature_replicas_ready)",
+        "1m",
+        Severity.CRITICAL,
+        "Clients can't get in at {{ $labels.instance }}.",
+        "Its gateways live, but HAProxy before them is dead or hangs. Other ingress nodes take the requests if there are any.",
+        "ossature-overview",
+    ),
+    Alert(
         "OssatureMetricsEndpointDown",
         "up == 0 and on (namespace, instance) present_over_time(ossature_build_info[1d])",
         "5m",

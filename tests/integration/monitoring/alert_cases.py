@@ -8,6 +8,7 @@ from dataclasses import dataclass
 NODE = 'instance="a:9464",job="ossature"'
 TTFT_ALL = f'ossature_time_to_first_token_seconds_count{{{NODE},model="m",edge="http"}}'
 TTFT_IN_TIME = f'ossature_time_to_first_token_seconds_bucket{{{NODE},model="m",edge="http",le="5.0"}}'
+INGRESS = f"ossature_ingress_up{{{NODE}}}"
 READY = f'ossature_replicas_ready{{{NODE},model="m"}}'
 WAITING = f'vllm:num_requests_waiting{{{NODE},model_name="m",engine="0",replica="0"}}'
 PROMPT = f'ossature_tokens_total{{{NODE},org="o",model="m",edge="http",kind="prompt"}}'
@@ -73,6 +74,10 @@ CASES: tuple[Case, ...] = (
     Case("OssatureGatewayDown", "its node still there", {READY: "1x10 stale", f"up{{{NODE}}}": "1x60"}, 20, INSTANCE),
     Case("OssatureGatewayDown", "its node taken away", {READY: "1x10 stale", f"up{{{NODE}}}": "1x10 stale"}, 20),
     Case("OssatureGatewayDown", "a node that never had one", {f"up{{{NODE}}}": "1x60", READY.replace("a:", "b:"): "1x60"}, 20),
+    Case("OssatureIngressDown", "HAProxy is dead", {READY: "1x60", INGRESS: "1x10 0x20"}, 20, TARGET),
+    Case("OssatureIngressDown", "it was started again at once", {READY: "1x60", INGRESS: "1x10 0x0 1x20"}, 13),
+    Case("OssatureIngressDown", "its gateways are gone as well", {READY: "1x10 stale", INGRESS: "1x10 0x20"}, 20),
+    Case("OssatureIngressDown", "a node that never had one", {READY: "1x60", INGRESS: "0x60"}, 20),
     Case(
         "OssatureMetricsEndpointDown",
         "ours",

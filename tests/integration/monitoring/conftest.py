@@ -21,7 +21,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a busy node's exporter."""
     prometheus.program("prometheus")
     metrics = tmp_path_factory.mktemp("metrics")
-    exporter = NodeExporter(metrics, "127.0.0.1", 0)
+    exporter = NodeExporter(metrics, "127.0.0.1", 0, ingress="http://127.0.0.1:9")
     exporter.start()
     node = _busy_node(metrics)
     try:

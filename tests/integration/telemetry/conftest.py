@@ -22,7 +22,7 @@ class Node:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.exporter = NodeExporter(directory, "127.0.0.1", 0)
+        self.exporter = NodeExporter(directory, "127.0.0.1", 0, ingress="http://127.0.0.1:9")
 
     def get(self, path: str = "/metrics", **headers: str) -> tuple[bytes, dict[str, str]]:
         request = urllib.request.Request(

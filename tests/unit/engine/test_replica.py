@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import msgspec
 import pytest
 
-from cluster.config.schema import ModelSettings, RelaySettings
+from cluster.config.schema import AutoscalingSettings, ModelSettings, RelaySettings
 from cluster.engine.contract import EngineRequest, EngineUsage, Fault, FaultKind, Frame, Operation, PayloadSink
 from cluster.engine.deployment import EngineReplica
 from cluster.relay.channel.replies import Replies
@@ -140,6 +141,22 @@ async def test_a_ticket_is_told_of_until_its_prompt_is_computed(replica: EngineR
     await first
     assert told(replica) == (0, TICKET.marks)
     await stream.aclose()
+
+
+async def test_autoscaling_hears_of_late_prompts_and_of_those_forced_off_their_cache(engine: ScriptedEngine) -> None:
+    limits = AutoscalingSettings(target_ttft_ms=1.0)
+    replica = EngineReplica(ModelSettings(id="m", source="org/m", autoscaling=limits), RelaySettings(), engine=engine)
+    engine.go.set()
+    engine.computed.clear()
+    waiting = asyncio.ensure_future(answer(replica, request()))
+    await eventually(lambda: replica.record_autoscaling_stats() == {"prompts": 1, "late": 1, "forced_off": 0})
+    engine.computed.set()
+    await waiting
+    async for _ in replica.stream(request(2), ticket=replace(TICKET, forced_off=True)):
+        pass
+    stats = replica.record_autoscaling_stats()
+    assert (stats["prompts"], stats["forced_off"]) == (2, 1)
+    assert stats["late"] >= 1
 
 
 async def test_a_ticket_is_told_of_where_the_answer_takes_a_channel(engine: ScriptedEngine, observer: RecordingObserver) -> None:

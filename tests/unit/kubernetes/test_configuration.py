@@ -71,7 +71,14 @@ def test_two_nodes_hold_sixteen_tensor_parallel_ranks() -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
-    "setting", [{}, {"config__relay": {"implementation": "handle"}}, {"config__http": {"max_body_bytes": 1 << 20}}]
+    "setting",
+    [
+        {},
+        {"config__relay": {"implementation": "handle"}},
+        {"config__http": {"max_body_bytes": 1 << 20}},
+        {"config__realtime": {"enabled": False}, "config__admission": {"request_timeout_s": 1234.5}},
+        {"config__realtime": {"max_session_s": 7200}},
+    ],
 )
 def test_pods_have_the_environment_that_ray_needs(mode: str, setting: dict[str, Any]) -> None:
     rendered = render(mode=mode, **setting)

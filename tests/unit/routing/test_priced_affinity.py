@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 
 from cluster.routing.policies import PricedAffinity
 from cluster.routing.policy import Candidate, ReplicaReport
@@ -68,3 +69,16 @@ def test_a_prompt_that_is_held_somewhere_goes_there_though_much_was_sent_there()
     finish(policy, first, 6.5)
     again = ticket(44, first.chain)
     assert policy.choose(again, [Candidate(name) for name in NAMES], 7.0)[0].replica_id == "a"
+
+
+def test_a_request_says_that_load_forced_it_off_its_cache_and_only_then() -> None:
+    policy = PricedAffinity(1.25, 10_000, 512, seed=1)
+    first = ticket()
+    send(policy, first, "a", 0.0)
+    finish(policy, first, 0.5)
+    for load, forced_off in ((0.0, False), (1e6, True)):
+        again = ticket(44, first.chain)
+        chosen = policy.choose(again, [Candidate("a", load), Candidate("b"), Candidate("c")], 1.0)[0].replica_id
+        assert (chosen != "a") is forced_off
+        assert again.arriving().forced_off is forced_off
+        assert pickle.loads(pickle.dumps(again)) == again.arriving()

@@ -48,6 +48,7 @@ def test_a_model_with_limits_is_scaled_by_ray_serve(tmp_path: Path) -> None:
     limits = {"min_replicas": 2, "max_replicas": 5, "target_ongoing_requests": 20, "upscale_delay_s": 1, "downscale_delay_s": 2}
     scaling = deployments(tmp_path, {"autoscaling": limits})["engine:m"]._deployment_config.autoscaling_config
     assert {name: getattr(scaling, name) for name in limits} == limits
+    assert scaling.policy.policy_function == "cluster.runtime.served_scaling:EngineScaling"
 
 
 @pytest.mark.parametrize("name", ["gateway", "speech", "jobs"])

@@ -2,6 +2,10 @@
 {{- define "ossature.ray-environment" -}}
 {{- $haproxy := ternary "1" "0" (dig "ray" "haproxy" true .Values.config) -}}
 {{- $relay := dig "relay" dict .Values.config -}}
+{{- $longest := maxf (dig "admission" "request_timeout_s" 600 .Values.config) (dig "gateway" "graceful_shutdown_timeout_s" 600 .Values.config) -}}
+{{- if dig "realtime" "enabled" true .Values.config -}}
+{{- $longest = maxf $longest (dig "realtime" "max_session_s" 3600 .Values.config) -}}
+{{- end -}}
 {{- $environment := dict
       "RAY_SERVE_THROUGHPUT_OPTIMIZED" "1"
       "RAY_SERVE_ENABLE_HA_PROXY" $haproxy
@@ -11,6 +15,9 @@
       "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S" "50"
       "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE" (add (dig "http" "max_body_bytes" 33554432 .Values.config | int64) 65536 | toString)
       "RAY_SERVE_COLLECT_AUTOSCALING_METRICS_ON_HANDLE" "0"
+      "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S" (addf $longest 30 | ceil | int | toString)
+      "RAY_SERVE_HAPROXY_CLOSE_SPREAD_TIME_S" "10"
+      "RAY_SERVE_HAPROXY_RETRY_ON" "conn-failure empty-response"
       "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS" "1000"
       "RAY_worker_niceness" "0"
       "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS" "1000"
