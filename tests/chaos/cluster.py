@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import random
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -23,6 +24,9 @@ from bench.programs import ROOT, free_ports
 from cluster.runtime import processes
 
 MODEL = "chaos"
+ENGINE = f"ray::ServeReplica:ossature:engine:{MODEL}"
+SLOWNESS = "slowness"
+"""In a cluster's folder: the folder of ``bench/fakes/slowness.py``."""
 START_TIMEOUT_S = 420.0
 STOP_TIMEOUT_S = 90.0
 GATEWAYS = 2
@@ -51,7 +55,17 @@ class ChaosCluster:
     admin_key: str
     run_id: str
     database_url: str
+    start: Callable[[], Launched]
     killed: list[int] = field(default_factory=list)
+
+    def start_again(self) -> None:
+        """As whoever supervises the launcher does once it has ended; keys and addresses are the former ones."""
+        assert self.process.poll() is not None, "the launcher has not ended"
+        self.process, self.run_id, _ = self.start()
+
+    def log(self) -> str:
+        """What its launchers have said."""
+        return (self.folder / "serve.log").read_text(errors="replace")
 
     def pids(self, *beginnings: str) -> list[int]:
         """Processes of the run whose title or program begins so, oldest first."""
@@ -71,7 +85,7 @@ class ChaosCluster:
         return self.pids("ray::ServeReplica:ossature:gateway")
 
     def engines(self) -> list[int]:
-        return self.pids(f"ray::ServeReplica:ossature:engine:{MODEL}")
+        return self.pids(ENGINE)
 
     def replaced(self, former: list[int], *beginnings: str) -> bool:
         """Whether none of the former processes is left and there are others instead."""
@@ -83,6 +97,16 @@ class ChaosCluster:
         assert pid == self.process.pid or pid in processes.of_run(self.run_id), f"process {pid} is none of this cluster's"
         os.kill(pid, signal.SIGKILL)
         self.killed.append(pid)
+
+    @contextmanager
+    def slowed(self, pid: int, factor: int) -> Iterator[None]:
+        """The fake engine in this replica takes ``factor`` times as long as it is asked to."""
+        file = self.folder / SLOWNESS / str(pid)
+        file.write_text(str(factor))
+        try:
+            yield
+        finally:
+            file.unlink()
 
     def admin(self, path: str) -> dict[str, Any] | None:
         """What the admin API says; ``None`` if it doesn't answer."""
@@ -191,17 +215,39 @@ def running(
     }
     path = folder / "config.json"  # JSON is YAML
     path.write_text(json.dumps(config))
-    cluster = start(folder, path, data_dir, command, variables)
+    start = functools.partial(launch, folder, path, data_dir, command, variables)
+    process, run_id, endpoints = start()
+    cluster = ChaosCluster(
+        folder=folder,
+        config=path,
+        process=process,
+        http=endpoints["http"],
+        metrics=endpoints["metrics"],
+        api_key=endpoints["api_key"],
+        admin_key=endpoints["admin_key"],
+        run_id=run_id,
+        database_url=config.get("database", {}).get("url") or f"sqlite+aiosqlite:///{data_dir / 'ossature.db'}",
+        start=start,
+    )
     try:
+        cluster.await_whole(START_TIMEOUT_S)
         yield cluster
     finally:
         cluster.stop()
 
 
-def start(
+class Launched(NamedTuple):
+    """A launcher whose cluster serves. ``endpoints``: what it has written for its operator."""
+
+    process: subprocess.Popen[bytes]
+    run_id: str
+    endpoints: dict[str, Any]
+
+
+def launch(
     folder: Path, config: Path, data_dir: Path, command: tuple[str, ...], variables: Mapping[str, str] | None = None
-) -> ChaosCluster:
-    """Returns when the cluster serves, with every replica."""
+) -> Launched:
+    """Start a launcher; returns when its cluster serves."""
     endpoints_file = data_dir / "endpoints.json"
     endpoints_file.unlink(missing_ok=True)
     with (folder / "serve.log").open("ab") as log:
@@ -220,25 +266,7 @@ def start(
             process.wait(STOP_TIMEOUT_S)
             raise AssertionError(f"the cluster did not start:\n{(folder / 'serve.log').read_text(errors='replace')[-4000:]}")
         time.sleep(0.2)
-    endpoints = json.loads(endpoints_file.read_text())
-    database_url = json.loads(config.read_text()).get("database", {}).get("url")
-    cluster = ChaosCluster(
-        folder=folder,
-        config=config,
-        process=process,
-        http=endpoints["http"],
-        metrics=endpoints["metrics"],
-        api_key=endpoints["api_key"],
-        admin_key=endpoints["admin_key"],
-        run_id=json.loads((data_dir / "serve.json").read_text())["run_id"],
-        database_url=database_url or f"sqlite+aiosqlite:///{data_dir / 'ossature.db'}",
-    )
-    try:
-        cluster.await_whole(START_TIMEOUT_S)
-    except BaseException:
-        cluster.stop()
-        raise
-    return cluster
+    return Launched(process, json.loads((data_dir / "serve.json").read_text())["run_id"], json.loads(endpoints_file.read_text()))
 
 
 def environment() -> dict[str, str]:

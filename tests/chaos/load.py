@@ -79,11 +79,14 @@ class Request:
 class Mix:
     """``streams`` are open at any time, each of ``stream_tokens`` every ``step_s``; short requests begin ``short_per_s`` a second.
 
+    An engine takes ``first_s`` to the first token.
+
     Every second short request is a stream of few tokens, the others come whole.
     """
 
     streams: int = 6
     stream_tokens: int = 120
+    first_s: float = 0.01
     step_s: float = 0.05
     short_per_s: float = 5.0
     short_tokens: int = 4
@@ -140,7 +143,7 @@ class Load:
         return self._body(f"Short {number}.", self.mix.short_tokens, stream=bool(number % 2))
 
     def _body(self, text: str, tokens: int, *, stream: bool) -> dict[str, Any]:
-        profile = Profile(ttft_us=10_000, step_us=int(self.mix.step_s * 1e6), tokens=tokens)
+        profile = Profile(ttft_us=int(self.mix.first_s * 1e6), step_us=int(self.mix.step_s * 1e6), tokens=tokens)
         message = {"role": "user", "content": f"{text} {profile.text}"}
         return {"model": self._model, "messages": [message], "stream": stream, "max_completion_tokens": tokens}
 
