@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from tests.chaos.cluster import ChaosCluster, running, until
-from tests.chaos.disk import filled, small_disk
 from tests.chaos.figures import Figures, measured
 from tests.chaos.postgres import Server
+from tests.disk import filled, small_disk
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420)]
 
