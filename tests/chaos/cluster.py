@@ -56,6 +56,7 @@ class ChaosCluster:
     run_id: str
     database_url: str
     start: Callable[[], Launched]
+    urls: list[str]
     killed: list[int] = field(default_factory=list)
 
     def start_again(self) -> None:
@@ -195,8 +196,14 @@ def running(
     *,
     command: tuple[str, ...] = ("bench.live.ossature_server",),
     variables: Mapping[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    outside: tuple[str, ...] = (),
 ) -> Iterator[ChaosCluster]:
-    """Start a cluster whose files are below ``folder``, and end it. ``command``: the module that runs it, with its options."""
+    """Start a cluster whose files are below ``folder``, and end it.
+
+    ``command``: the module that runs it, with its options; ``prefix``: what comes before that. ``outside``: addresses at which
+    clients find its hosts, if not on loopback. A mark of processes among the ``variables`` is that of the Ray which it joins.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     data_dir = Path(settings.get("data_dir", folder / "data"))
     http, grpc, metrics = free_ports(3)
@@ -215,19 +222,21 @@ def running(
     }
     path = folder / "config.json"  # JSON is YAML
     path.write_text(json.dumps(config))
-    start = functools.partial(launch, folder, path, data_dir, command, variables)
+    start = functools.partial(launch, folder, path, data_dir, command, variables or {}, prefix)
     process, run_id, endpoints = start()
+    urls = [f"http://{address}:{config['http']['port']}" for address in outside] or [endpoints["http"]]
     cluster = ChaosCluster(
         folder=folder,
         config=path,
         process=process,
-        http=endpoints["http"],
+        http=urls[0],
         metrics=endpoints["metrics"],
         api_key=endpoints["api_key"],
         admin_key=endpoints["admin_key"],
         run_id=run_id,
         database_url=config.get("database", {}).get("url") or f"sqlite+aiosqlite:///{data_dir / 'ossature.db'}",
         start=start,
+        urls=urls,
     )
     try:
         cluster.await_whole(START_TIMEOUT_S)
@@ -245,18 +254,18 @@ class Launched(NamedTuple):
 
 
 def launch(
-    folder: Path, config: Path, data_dir: Path, command: tuple[str, ...], variables: Mapping[str, str] | None = None
+    folder: Path, config: Path, data_dir: Path, command: tuple[str, ...], variables: Mapping[str, str], prefix: tuple[str, ...]
 ) -> Launched:
     """Start a launcher; returns when its cluster serves."""
     endpoints_file = data_dir / "endpoints.json"
     endpoints_file.unlink(missing_ok=True)
     with (folder / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, "--config", str(config)],
+            [*prefix, sys.executable, "-m", *command, "--config", str(config)],
             stdout=log,
             stderr=log,
             cwd=ROOT,
-            env=environment() | dict(variables or {}),
+            env=environment() | dict(variables),
             start_new_session=True,
         )
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -266,7 +275,8 @@ def launch(
             process.wait(STOP_TIMEOUT_S)
             raise AssertionError(f"the cluster did not start:\n{(folder / 'serve.log').read_text(errors='replace')[-4000:]}")
         time.sleep(0.2)
-    return Launched(process, json.loads((data_dir / "serve.json").read_text())["run_id"], json.loads(endpoints_file.read_text()))
+    run_id = variables.get(processes.RUN_VARIABLE) or json.loads((data_dir / "serve.json").read_text())["run_id"]
+    return Launched(process, run_id, json.loads(endpoints_file.read_text()))
 
 
 def environment() -> dict[str, str]:

@@ -113,7 +113,7 @@ class ControlService:
     def answers(self) -> bool:
         """As Ray's own command sees it."""
         check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", self.address]
-        return subprocess.run(check, capture_output=True, check=False, timeout=60).returncode == 0
+        return subprocess.run(check, env=self._environment, capture_output=True, check=False, timeout=60).returncode == 0
 
 
 def words(pid: int, file: str) -> list[str]:
