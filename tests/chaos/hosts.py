@@ -15,11 +15,12 @@ BETWEEN_HOSTS, TO_CLIENTS = "10.197.0", "10.197.{}"
 
 @dataclass(frozen=True)
 class Host:
-    """``address``: for other hosts; ``outside``: for clients, who are in the namespace of the tests."""
+    """``address``: for other hosts; ``outside``: for clients, who are in the namespace of the tests and there have ``client``."""
 
     name: str
     address: str
     outside: str
+    client: str
     port_of_switch: str
     switch: str
 
@@ -54,14 +55,16 @@ def two_hosts() -> Iterator[tuple[Host, Host]]:
 @contextmanager
 def _host(number: int, mark: str, switch: str) -> Iterator[Host]:
     outside = TO_CLIENTS.format(number)
-    host = Host(f"ossature-{mark}-{number}", f"{BETWEEN_HOSTS}.{number}", f"{outside}.2", f"os{mark}h{number}", switch)
+    host = Host(
+        f"ossature-{mark}-{number}", f"{BETWEEN_HOSTS}.{number}", f"{outside}.2", f"{outside}.1", f"os{mark}h{number}", switch
+    )
     cable = f"os{mark}c{number}"
     _ip("netns", "add", host.name)
     try:
         # The ends outside go with the namespace.
         _ip("link", "add", host.port_of_switch, "type", "veth", "peer", "name", "hosts", "netns", host.name)
         _ip("link", "add", cable, "type", "veth", "peer", "name", "clients", "netns", host.name)
-        _ip("address", "add", f"{outside}.1/24", "dev", cable)
+        _ip("address", "add", f"{host.client}/24", "dev", cable)
         _ip("-n", host.name, "address", "add", f"{host.address}/24", "dev", "hosts")
         _ip("-n", host.name, "address", "add", f"{host.outside}/24", "dev", "clients")
         for device in ("lo", "hosts", "clients"):

@@ -20,23 +20,36 @@ ANSWERS_WITHIN_S = 30.0
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """``host:port`` of a Redis that keeps everything in memory."""
+def server(folder: Path, host: str = "127.0.0.1") -> Iterator[str]:
+    """``host:port`` of a Redis that keeps everything in memory. ``host``: its address, of this namespace."""
     if shutil.which(PROGRAM) is None:
         apt("update")
         apt("install", PROGRAM)
     folder.mkdir(parents=True)
     (port,) = free_ports(1)
-    options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", "--logfile", "redis.log"]
+    options = [
+        "--bind",
+        host,
+        "--protected-mode",
+        "no",
+        "--port",
+        str(port),
+        "--dir",
+        str(folder),
+        "--save",
+        "",
+        "--logfile",
+        "redis.log",
+    ]
     process = subprocess.Popen([PROGRAM, *options])
     try:
         deadline = time.monotonic() + ANSWERS_WITHIN_S
-        ping = ["redis-cli", "-p", str(port), "ping"]
+        ping = ["redis-cli", "-h", host, "-p", str(port), "ping"]
         while subprocess.run(ping, capture_output=True, text=True, check=False).stdout.strip() != "PONG":
             assert process.poll() is None, (folder / "redis.log").read_text()
             assert time.monotonic() < deadline, "Redis does not answer"
             time.sleep(0.1)
-        yield f"127.0.0.1:{port}"
+        yield f"{host}:{port}"
     finally:
         process.terminate()
         process.wait()

@@ -51,7 +51,7 @@ def test_slow_replica(cluster: ChaosCluster) -> None:
     figures = Figures(
         "engine-slow",
         f"one of two engine replicas {SLOWER} times slower for {SLOW_S:.0f} s",
-        "the upper buckets of `ossature_time_to_first_token_seconds`: OssatureSlowFirstToken",
+        "the upper buckets of `ossature_time_to_first_token_seconds`: OssatureTtftBurnRateHigh",
     )
     with measured(cluster, figures, Mix(first_s=FIRST_S)) as fault:
         fault.now()

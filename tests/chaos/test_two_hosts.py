@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.chaos.cluster import REPLICAS
+from tests.chaos.cluster import ENGINE, REPLICAS
 from tests.chaos.figures import Fault, Figures, measured
-from tests.chaos.two_nodes import TwoNodes, two_nodes
+from tests.chaos.two_nodes import TwoNodes, await_ray, two_nodes
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
-HAPROXY = "haproxy"
+HAPROXY, GATEWAY = "haproxy", "ray::ServeReplica:ossature:gateway"
 REPLACED_WITHIN_S = 120.0
 SHORT_CUT_S = 5.0
 """Less than Ray waits before it takes a node for dead."""
 LONG_CUT_S = 60.0
+HEAD_AWAY_S = 10.0
 NODE_BACK_WITHIN_S = 300.0
 WHOLE_WITHIN_S = 120.0
 
@@ -79,6 +81,31 @@ def test_long_cut_between_hosts(nodes: TwoNodes) -> None:
         figures.extra["node_ended_s"] = round(fault.since_s(), 1)
         nodes.second.start()
         fault.until_whole(lambda: len(cluster.engines()) == REPLICAS and cluster.whole(), NODE_BACK_WITHIN_S)
+    figures.write()
+    assert figures.lost == 0
+    assert figures.unrecorded == 0
+
+
+def test_head_lost_with_redis(tmp_path: Path) -> None:
+    """The other host goes on alone, and keeps its replicas when the head is back."""
+    figures = Figures(
+        "head-redis",
+        f"host of Ray's head lost, with Redis, back after {HEAD_AWAY_S:.0f} s",
+        "`ray status` fails; OssatureMetricsEndpointDown",
+    )
+    with two_nodes(tmp_path, with_redis=True) as nodes:
+        cluster = nodes.cluster
+        kept = nodes.second.pids(cluster, GATEWAY, ENGINE)
+        with measured(cluster, figures) as fault:
+            fault.now()
+            nodes.first.kill_all()
+            cluster.process.wait()
+            time.sleep(HEAD_AWAY_S)
+            nodes.first.start()
+            await_ray(nodes.first)
+            cluster.start_again()
+            fault.until_whole(lambda: len(cluster.engines()) == REPLICAS and cluster.whole(), NODE_BACK_WITHIN_S)
+        assert set(kept) <= set(nodes.second.pids(cluster, GATEWAY, ENGINE)), "replicas of the host that lived were replaced"
     figures.write()
     assert figures.lost == 0
     assert figures.unrecorded == 0

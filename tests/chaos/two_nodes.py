@@ -6,18 +6,21 @@ The first is Ray's head and has the launcher.
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.config.schema import ClusterConfig
 from cluster.runtime import processes
 from cluster.runtime.serve_environment import ray_environment
+from tests.chaos import redis
 from tests.chaos.cluster import FAKE_MODEL, ChaosCluster, environment, running
 from tests.chaos.hosts import Host, two_hosts
 
@@ -25,6 +28,8 @@ RAY_PORT = 6379
 STARTED_WITHIN_S = 180.0
 SHARE = {"ingress": 1, "engine": 1}
 """Of a node, as custom resources: room for one gateway and one engine replica."""
+WAIT_FOR_HEAD = {"RAY_gcs_rpc_server_reconnect_timeout_s": "600"}
+"""As the chart has it."""
 STORE_BYTES = 100 << 20
 
 
@@ -53,6 +58,11 @@ class Node:
                 start_new_session=True,
             )
 
+    def kill_all(self) -> None:
+        """As if the host had lost its power."""
+        for pid in _output("ip", "netns", "pids", self.host.name).split():
+            os.kill(int(pid), signal.SIGKILL)
+
     def pids(self, cluster: ChaosCluster, *beginnings: str) -> list[int]:
         """Those of the cluster's processes that run on this host."""
         inside = {int(pid) for pid in _output("ip", "netns", "pids", self.host.name).split()}
@@ -67,8 +77,8 @@ class TwoNodes:
 
 
 @contextmanager
-def two_nodes(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[TwoNodes]:
-    """``more``: environment variables of Ray's processes."""
+def two_nodes(folder: Path, *, with_redis: bool = False) -> Iterator[TwoNodes]:
+    """``with_redis``: the head can be lost and the other node waits for it, as with the chart's ``redis.address``."""
     mark = secrets.token_hex(8)
     settings = {
         "http": {"port": 8000, "host": "0.0.0.0"},
@@ -76,10 +86,14 @@ def two_nodes(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[T
         "gateway": {"replicas": 2, "resources": {"ingress": 1}},
         "models": [FAKE_MODEL | {"placement": {"cpus_per_worker": 0.1, "resources_per_worker": {"engine": 1}}}],
     }
-    with two_hosts() as hosts:
+    with ExitStack() as stack:
+        hosts = stack.enter_context(two_hosts())
         settings["ray"] = {"address": f"{hosts[0].address}:{RAY_PORT}"}
         config = ClusterConfig.model_validate(settings)
-        variables = environment() | ray_environment(config) | {processes.RUN_VARIABLE: mark} | dict(more or {})
+        variables = environment() | ray_environment(config) | {processes.RUN_VARIABLE: mark}
+        if with_redis:
+            address = stack.enter_context(redis.server(folder / "redis", hosts[0].client))
+            variables |= {"RAY_REDIS_ADDRESS": address, "RAY_external_storage_namespace": "chaos"} | WAIT_FOR_HEAD
         first, second = (Node(host, hosts[0], variables, folder / f"{host.address}.log") for host in hosts)
         try:
             first.start()
