@@ -89,7 +89,7 @@ def install() -> None:
     if directory is None or getattr(values.ValueClass, "ossature", False):
         return
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    values.MmapedDict = ReservedFile  # type: ignore[misc]
+    values.MmapedDict = ReservedFile  # type: ignore[attr-defined]
     value_class = values.MultiProcessValue(ProcessIdentifier())  # type: ignore[no-untyped-call]
     value_class.ossature = True
     values.ValueClass = value_class

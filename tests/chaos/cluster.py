@@ -259,13 +259,15 @@ def launch(
     """Start a launcher; returns when its cluster serves."""
     endpoints_file = data_dir / "endpoints.json"
     endpoints_file.unlink(missing_ok=True)
+    variables = dict(variables)
+    mark = variables.pop(processes.RUN_VARIABLE, None)  # no setting
     with (folder / "serve.log").open("ab") as log:
         process = subprocess.Popen(
             [*prefix, sys.executable, "-m", *command, "--config", str(config)],
             stdout=log,
             stderr=log,
             cwd=ROOT,
-            env=environment() | dict(variables),
+            env=environment() | variables,
             start_new_session=True,
         )
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -275,7 +277,7 @@ def launch(
             process.wait(STOP_TIMEOUT_S)
             raise AssertionError(f"the cluster did not start:\n{(folder / 'serve.log').read_text(errors='replace')[-4000:]}")
         time.sleep(0.2)
-    run_id = variables.get(processes.RUN_VARIABLE) or json.loads((data_dir / "serve.json").read_text())["run_id"]
+    run_id = mark or json.loads((data_dir / "serve.json").read_text())["run_id"]
     return Launched(process, run_id, json.loads(endpoints_file.read_text()))
 
 

@@ -30,6 +30,8 @@ SHARE = {"ingress": 1, "engine": 1}
 """Of a node, as custom resources: room for one gateway and one engine replica."""
 WAIT_FOR_HEAD = {"RAY_gcs_rpc_server_reconnect_timeout_s": "600"}
 """As the chart has it."""
+TOKENS = {"RAY_AUTH_MODE": "token"}
+"""As `ray start` has it by itself, for those of Ray's commands that don't."""
 STORE_BYTES = 100 << 20
 
 
@@ -90,7 +92,7 @@ def two_nodes(folder: Path, *, with_redis: bool = False) -> Iterator[TwoNodes]:
         hosts = stack.enter_context(two_hosts())
         settings["ray"] = {"address": f"{hosts[0].address}:{RAY_PORT}"}
         config = ClusterConfig.model_validate(settings)
-        variables = environment() | ray_environment(config) | {processes.RUN_VARIABLE: mark}
+        variables = environment() | ray_environment(config) | {processes.RUN_VARIABLE: mark} | TOKENS
         if with_redis:
             address = stack.enter_context(redis.server(folder / "redis", hosts[0].client))
             variables |= {"RAY_REDIS_ADDRESS": address, "RAY_external_storage_namespace": "chaos"} | WAIT_FOR_HEAD
