@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 
 from bench.fakes.answer import Answer, prompt_tokens
 from bench.fakes.profile import START_VARIABLE, Profile
+from bench.fakes.slowness import Slowness
 from bench.fakes.steps import StepClocks
 from cluster.engine.contract import Engine, EngineRequest, EngineTiming, EngineUsage, Frame, PayloadSink
 from cluster.runtime.served_engine import ServedEngine
@@ -24,6 +25,7 @@ class FakeEngine:
         self._model = model
         self._start_s = start_s
         self._clocks: StepClocks | None = None
+        self._slowness = Slowness()
 
     async def start(self) -> None:
         await asyncio.sleep(self._start_s)
@@ -42,12 +44,12 @@ class FakeEngine:
         answer = Answer(request.request_id, self._model, profile.tokens)
         usage = EngineUsage(prompt_tokens(request.body), profile.tokens, reasoning_tokens=answer.reasoning_tokens)
         if profile.ttft_us:
-            await asyncio.sleep(profile.ttft_us / 1e6)
+            await asyncio.sleep(profile.ttft_us / 1e6 * self._slowness.factor)
         timing = EngineTiming(queue_s=0.0, prefill_s=time.monotonic() - began_s)
         if not request.stream:
             yield Frame(payloads=[answer.body()], usage=usage, timing=timing)
             return
-        stream = _Steps(answer)
+        stream = _Steps(answer, self._slowness)
         stream.step()
         if profile.tokens > 1:
             self._clocks.add(profile.step_us, stream.step)
@@ -62,12 +64,17 @@ class FakeEngine:
 class _Steps:
     """From the clock's turns to one that awaits them."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, slowness: Slowness) -> None:
         self._payloads = answer.payloads()
+        self._slowness = slowness
+        self._turns = 0
         self._ready: asyncio.Queue[list[bytes]] = asyncio.Queue()
         self._aborted = False
 
     def step(self) -> bool:
+        self._turns += 1
+        if self._turns > 1 and self._turns % self._slowness.factor:
+            return True
         batch = None if self._aborted else next(self._payloads, None)
         if batch is None:
             return False

@@ -50,6 +50,7 @@ def serve(
         _detached(config, model, loaded.data_dir, as_json=as_json)
         return
     from cluster.runtime.launch import serve as run_cluster
+    from cluster.runtime.lost_ray import RayLost
     from cluster.runtime.preparation import StartError
     from cluster.runtime.run_record import AlreadyRunning
 
@@ -76,6 +77,10 @@ def serve(
         ) from running
     except StartError as error:
         raise CommandError(str(error)) from error
+    except RayLost as error:
+        raise CommandError(
+            f"the cluster has ended: {error}", next_step="Start it again. The logs of Ray are in /tmp/ray/session_latest/logs."
+        ) from error
     finally:
         printer.finish()
 

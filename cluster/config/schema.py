@@ -94,6 +94,13 @@ class RaySettings(Section):
         ge=80 << 20,
         description="Ray's object store on a Ray started here, in bytes. Requests do not pass through it.",
     )
+    lost_after_s: float = Field(
+        30.0,
+        gt=0,
+        le=50,
+        description="Silence of Ray's control service after which `ossature serve` gives Ray up and ends with an error, in "
+        "seconds; longer than a restart of that service where it has Redis. Ray itself ends its processes after 60 s.",
+    )
     haproxy: bool = Field(True, description="Let HAProxy carry HTTP and gRPC to the gateways instead of Ray Serve's Python proxy.")
 
 

@@ -20,7 +20,10 @@ from cluster.runtime import processes
 from cluster.runtime.credentials import provide
 from cluster.runtime.endpoints import Endpoints, reachable
 from cluster.runtime.exposure import exposures
+from cluster.runtime.lost_ray import RayLost, leave_after, leave_without_ray
 from cluster.runtime.preparation import StartError, check_ports, prepare
+from cluster.runtime.ray_cluster import node_alive, start_ray
+from cluster.runtime.ray_watch import RayWatch
 from cluster.runtime.run_record import RunLock, RunRecord
 from cluster.runtime.serve_environment import serve_environment
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.5
 _SHUTDOWN_S = 20.0
+_RAY_SHUTDOWN_S = 20.0
 _SUPERVISOR_START_S = 180.0
 
 
@@ -62,7 +66,8 @@ def serve(
 
     ``on_warning`` is told what the start leaves open to others. ``build`` makes the application, ``app.build`` unless given; it is
     called when Ray Serve may be imported. Raises ``StartError`` and ``AlreadyRunning``; whatever was started
-    by then is ended first.
+    by then is ended first. Raises ``RayLost`` at most ``ray.lost_after_s`` and half a minute
+    after Ray has died underneath: this process is to end then, and whoever supervises it to start it anew.
     """
     began = time.monotonic()
 
@@ -88,18 +93,29 @@ def serve(
             api_key, admin_key = asyncio.run(provide(config))
             endpoints = Endpoints.of(config, api_key, admin_key)
             os.environ.update(serve_environment(config) | {processes.RUN_VARIABLE: run_id})
+            ended = threading.Event()
+            own_run = run_id if config.ray.address is None else None
+            watch = RayWatch(node_alive, config.ray.lost_after_s, lambda reason: leave_after(reason, stop, ended, own_run))
             try:
-                _bring_up(config, run_id, report, stop, take_signals, build)
+                _bring_up(config, run_id, report, stop, take_signals, build, watch)
                 if not stop.is_set():
                     endpoints_file = endpoints.write(config.data_dir)
                     on_ready(Started(endpoints, time.monotonic() - began))
                     stop.wait()
+            except Exception as error:
+                if watch.lost is None:
+                    raise
+                raise RayLost(watch.lost) from error
             finally:
                 if endpoints_file is not None:
                     endpoints_file.unlink(missing_ok=True)
                 report("stopping")
-                _take_down(config, run_id)
+                watch.stop()
+                _take_down(config, run_id, lost=watch.lost is not None)
+                ended.set()
                 report("stopped")
+            if watch.lost is not None:
+                raise RayLost(watch.lost)
     finally:
         lock.release()
 
@@ -111,6 +127,7 @@ def _bring_up(
     stop: threading.Event,
     take_signals: Callable[[], None],
     build: Callable[[ClusterConfig], Application] | None,
+    watch: RayWatch,
 ) -> None:
     # Imported here: Ray Serve reads its environment when it is imported.
     import ray
@@ -120,13 +137,13 @@ def _bring_up(
     from cluster import app
     from cluster.edges.grpc import registration
     from cluster.runtime import supervisor
-    from cluster.runtime.ray_cluster import start_ray
 
     report("ray", "starting" if config.ray.address is None else f"connecting to {config.ray.address}")
     shutil.rmtree(app.metrics_directory(config), ignore_errors=True)
     app.metrics_directory(config).mkdir(parents=True)
     start_ray(config, run_id)
     take_signals()
+    watch.start()
     report("supervisor", "")
     keeper = supervisor.start(config, str(app.metrics_directory(config)))
     try:
@@ -199,17 +216,27 @@ def _answers(config: ClusterConfig) -> bool:
         return False
 
 
-def _take_down(config: ClusterConfig, run_id: str) -> None:
+def _take_down(config: ClusterConfig, run_id: str, *, lost: bool) -> None:
+    """``lost``: Ray is dead and can end nothing. On a Ray that others have started our application stays, for the next run."""
     import ray
 
-    if ray.is_initialized():
+    ended = True
+    if not lost and ray.is_initialized():
         # Serve drains its replicas first; a Ray of our own is then ended as a whole, so a drain that hangs must not hold us.
-        drain = threading.Thread(target=_end_application, args=(config,), daemon=True, name="serve-shutdown")
-        drain.start()
-        drain.join(_SHUTDOWN_S)
-        ray.shutdown()
+        _within(_SHUTDOWN_S, "serve-shutdown", lambda: _end_application(config))
+        ended = _within(_RAY_SHUTDOWN_S, "ray-shutdown", ray.shutdown)
     if config.ray.address is None:
         processes.end_all(run_id)
+    if lost or not ended:
+        leave_without_ray()
+
+
+def _within(limit_s: float, name: str, call: Callable[[], object]) -> bool:
+    """Make a call that may hang. Whether it ended within ``limit_s``."""
+    thread = threading.Thread(target=call, daemon=True, name=name)
+    thread.start()
+    thread.join(limit_s)
+    return not thread.is_alive()
 
 
 def _end_application(config: ClusterConfig) -> None:

@@ -49,3 +49,11 @@ def start_ray(config: ClusterConfig, run_id: str) -> None:
                 continue
             raise StartError(f"Ray did not start: {error}") from error
         return
+
+
+def node_alive() -> bool:
+    """Whether Ray's control service takes this machine's node for alive. Waits as long as that service doesn't answer."""
+    import ray
+
+    own = ray.get_runtime_context().get_node_id()
+    return any(node["NodeID"] == own and node["Alive"] for node in ray.nodes())

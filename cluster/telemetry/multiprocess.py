@@ -15,6 +15,8 @@ from pathlib import Path
 
 from prometheus_client import values
 
+from cluster.telemetry.reserved_files import ReservedFile
+
 ENVIRONMENT_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 ARCHIVE_FILE = "archive.json"
 FOLDING_FOLDER = "folding"
@@ -87,6 +89,7 @@ def install() -> None:
     if directory is None or getattr(values.ValueClass, "ossature", False):
         return
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    values.MmapedDict = ReservedFile  # type: ignore[attr-defined]
     value_class = values.MultiProcessValue(ProcessIdentifier())  # type: ignore[no-untyped-call]
     value_class.ossature = True
     values.ValueClass = value_class

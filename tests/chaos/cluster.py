@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import random
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -23,6 +24,9 @@ from bench.programs import ROOT, free_ports
 from cluster.runtime import processes
 
 MODEL = "chaos"
+ENGINE = f"ray::ServeReplica:ossature:engine:{MODEL}"
+SLOWNESS = "slowness"
+"""In a cluster's folder: the folder of ``bench/fakes/slowness.py``."""
 START_TIMEOUT_S = 420.0
 STOP_TIMEOUT_S = 90.0
 GATEWAYS = 2
@@ -51,7 +55,18 @@ class ChaosCluster:
     admin_key: str
     run_id: str
     database_url: str
+    start: Callable[[], Launched]
+    urls: list[str]
     killed: list[int] = field(default_factory=list)
+
+    def start_again(self) -> None:
+        """As whoever supervises the launcher does once it has ended; keys and addresses are the former ones."""
+        assert self.process.poll() is not None, "the launcher has not ended"
+        self.process, self.run_id, _ = self.start()
+
+    def log(self) -> str:
+        """What its launchers have said."""
+        return (self.folder / "serve.log").read_text(errors="replace")
 
     def pids(self, *beginnings: str) -> list[int]:
         """Processes of the run whose title or program begins so, oldest first."""
@@ -71,7 +86,7 @@ class ChaosCluster:
         return self.pids("ray::ServeReplica:ossature:gateway")
 
     def engines(self) -> list[int]:
-        return self.pids(f"ray::ServeReplica:ossature:engine:{MODEL}")
+        return self.pids(ENGINE)
 
     def replaced(self, former: list[int], *beginnings: str) -> bool:
         """Whether none of the former processes is left and there are others instead."""
@@ -83,6 +98,16 @@ class ChaosCluster:
         assert pid == self.process.pid or pid in processes.of_run(self.run_id), f"process {pid} is none of this cluster's"
         os.kill(pid, signal.SIGKILL)
         self.killed.append(pid)
+
+    @contextmanager
+    def slowed(self, pid: int, factor: int) -> Iterator[None]:
+        """The fake engine in this replica takes ``factor`` times as long as it is asked to."""
+        file = self.folder / SLOWNESS / str(pid)
+        file.write_text(str(factor))
+        try:
+            yield
+        finally:
+            file.unlink()
 
     def admin(self, path: str) -> dict[str, Any] | None:
         """What the admin API says; ``None`` if it doesn't answer."""
@@ -171,8 +196,14 @@ def running(
     *,
     command: tuple[str, ...] = ("bench.live.ossature_server",),
     variables: Mapping[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    outside: tuple[str, ...] = (),
 ) -> Iterator[ChaosCluster]:
-    """Start a cluster whose files are below ``folder``, and end it. ``command``: the module that runs it, with its options."""
+    """Start a cluster whose files are below ``folder``, and end it.
+
+    ``command``: the module that runs it, with its options; ``prefix``: what comes before that. ``outside``: addresses at which
+    clients find its hosts, if not on loopback. A mark of processes among the ``variables`` is that of the Ray which it joins.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     data_dir = Path(settings.get("data_dir", folder / "data"))
     http, grpc, metrics = free_ports(3)
@@ -191,26 +222,52 @@ def running(
     }
     path = folder / "config.json"  # JSON is YAML
     path.write_text(json.dumps(config))
-    cluster = start(folder, path, data_dir, command, variables)
+    start = functools.partial(launch, folder, path, data_dir, command, variables or {}, prefix)
+    process, run_id, endpoints = start()
+    urls = [f"http://{address}:{config['http']['port']}" for address in outside] or [endpoints["http"]]
+    cluster = ChaosCluster(
+        folder=folder,
+        config=path,
+        process=process,
+        http=urls[0],
+        metrics=endpoints["metrics"],
+        api_key=endpoints["api_key"],
+        admin_key=endpoints["admin_key"],
+        run_id=run_id,
+        database_url=config.get("database", {}).get("url") or f"sqlite+aiosqlite:///{data_dir / 'ossature.db'}",
+        start=start,
+        urls=urls,
+    )
     try:
+        cluster.await_whole(START_TIMEOUT_S)
         yield cluster
     finally:
         cluster.stop()
 
 
-def start(
-    folder: Path, config: Path, data_dir: Path, command: tuple[str, ...], variables: Mapping[str, str] | None = None
-) -> ChaosCluster:
-    """Returns when the cluster serves, with every replica."""
+class Launched(NamedTuple):
+    """A launcher whose cluster serves. ``endpoints``: what it has written for its operator."""
+
+    process: subprocess.Popen[bytes]
+    run_id: str
+    endpoints: dict[str, Any]
+
+
+def launch(
+    folder: Path, config: Path, data_dir: Path, command: tuple[str, ...], variables: Mapping[str, str], prefix: tuple[str, ...]
+) -> Launched:
+    """Start a launcher; returns when its cluster serves."""
     endpoints_file = data_dir / "endpoints.json"
     endpoints_file.unlink(missing_ok=True)
+    variables = dict(variables)
+    mark = variables.pop(processes.RUN_VARIABLE, None)  # no setting
     with (folder / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, "--config", str(config)],
+            [*prefix, sys.executable, "-m", *command, "--config", str(config)],
             stdout=log,
             stderr=log,
             cwd=ROOT,
-            env=environment() | dict(variables or {}),
+            env=environment() | variables,
             start_new_session=True,
         )
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -220,25 +277,8 @@ def start(
             process.wait(STOP_TIMEOUT_S)
             raise AssertionError(f"the cluster did not start:\n{(folder / 'serve.log').read_text(errors='replace')[-4000:]}")
         time.sleep(0.2)
-    endpoints = json.loads(endpoints_file.read_text())
-    database_url = json.loads(config.read_text()).get("database", {}).get("url")
-    cluster = ChaosCluster(
-        folder=folder,
-        config=config,
-        process=process,
-        http=endpoints["http"],
-        metrics=endpoints["metrics"],
-        api_key=endpoints["api_key"],
-        admin_key=endpoints["admin_key"],
-        run_id=json.loads((data_dir / "serve.json").read_text())["run_id"],
-        database_url=database_url or f"sqlite+aiosqlite:///{data_dir / 'ossature.db'}",
-    )
-    try:
-        cluster.await_whole(START_TIMEOUT_S)
-    except BaseException:
-        cluster.stop()
-        raise
-    return cluster
+    run_id = mark or json.loads((data_dir / "serve.json").read_text())["run_id"]
+    return Launched(process, run_id, json.loads(endpoints_file.read_text()))
 
 
 def environment() -> dict[str, str]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from bench.fakes.slowness import FOLDER_VARIABLE
 from tests.chaos import postgres
-from tests.chaos.cluster import ChaosCluster, running
+from tests.chaos.cluster import SLOWNESS, ChaosCluster, running
 
 WHOLE_WITHIN_S = 120.0
 
@@ -20,7 +21,9 @@ def database() -> Iterator[postgres.Server]:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, database: postgres.Server) -> Iterator[ChaosCluster]:
-    with running(tmp_path_factory.mktemp("chaos"), {"database": {"url": database.url}}) as cluster:
+    folder = tmp_path_factory.mktemp("chaos")
+    (slowness := folder / SLOWNESS).mkdir()
+    with running(folder, {"database": {"url": database.url}}, variables={FOLDER_VARIABLE: str(slowness)}) as cluster:
         yield cluster
 
 

@@ -17,10 +17,10 @@ START_TIMEOUT_S = 120.0
 class Driver:
     """``requests``: those that are over, in the order in which they ended. Moments are ``time.monotonic``, the same for all."""
 
-    def __init__(self, url: str, api_key: str, model: str, mix: Mix) -> None:
+    def __init__(self, urls: list[str], api_key: str, model: str, mix: Mix) -> None:
         self.mix = mix
         self.requests: list[Request] = []
-        arguments = {"url": url, "api_key": api_key, "model": model, "mix": asdict(mix)}
+        arguments = {"urls": urls, "api_key": api_key, "model": model, "mix": asdict(mix)}
         self._flowing = threading.Semaphore(0)
         self._process = subprocess.Popen(
             # The key of a cluster that lives as long as the test may be seen in a list of processes.

@@ -92,7 +92,7 @@ class Fault:
 @contextmanager
 def measured(cluster: ChaosCluster, figures: Figures, mix: Mix | None = None, *, ledger: bool = True) -> Iterator[Fault]:
     """Load around the body of a ``with``, which breaks something and waits for its repair; fills in ``figures``."""
-    load = Driver(cluster.http, cluster.api_key, MODEL, mix or Mix())
+    load = Driver(cluster.urls, cluster.api_key, MODEL, mix or Mix())
     try:
         load.await_flow()
         time.sleep(BEFORE_S)

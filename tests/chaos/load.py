@@ -79,11 +79,14 @@ class Request:
 class Mix:
     """``streams`` are open at any time, each of ``stream_tokens`` every ``step_s``; short requests begin ``short_per_s`` a second.
 
+    An engine takes ``first_s`` to the first token.
+
     Every second short request is a stream of few tokens, the others come whole.
     """
 
     streams: int = 6
     stream_tokens: int = 120
+    first_s: float = 0.01
     step_s: float = 0.05
     short_per_s: float = 5.0
     short_tokens: int = 4
@@ -92,14 +95,16 @@ class Mix:
 class Load:
     """Requests of one key to one model, until :meth:`stop`.
 
-    ``on_end`` gets each request that is over; ``on_flow`` is called at the first byte of each of the streams.
+    Each begins at the next of ``urls``, and tries again at the one after that. ``on_end`` gets each request that is over;
+    ``on_flow`` is called at the first byte of each of the streams.
     """
 
     def __init__(
-        self, url: str, api_key: str, model: str, mix: Mix, on_end: Callable[[Request], None], on_flow: Callable[[], None]
+        self, urls: list[str], api_key: str, model: str, mix: Mix, on_end: Callable[[Request], None], on_flow: Callable[[], None]
     ) -> None:
         self.mix = mix
-        self._url = f"{url}/v1/chat/completions"
+        self._urls = [f"{url}/v1/chat/completions" for url in urls]
+        self._begun = 0
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._model = model
         self._on_end = on_end
@@ -140,18 +145,23 @@ class Load:
         return self._body(f"Short {number}.", self.mix.short_tokens, stream=bool(number % 2))
 
     def _body(self, text: str, tokens: int, *, stream: bool) -> dict[str, Any]:
-        profile = Profile(ttft_us=10_000, step_us=int(self.mix.step_s * 1e6), tokens=tokens)
+        profile = Profile(ttft_us=int(self.mix.first_s * 1e6), step_us=int(self.mix.step_s * 1e6), tokens=tokens)
         message = {"role": "user", "content": f"{text} {profile.text}"}
-        return {"model": self._model, "messages": [message], "stream": stream, "max_completion_tokens": tokens}
+        # A real engine would end somewhere.
+        length = {"max_completion_tokens": tokens, "ignore_eos": True}
+        return {"model": self._model, "messages": [message], "stream": stream, **length}
 
     async def _request(
         self, session: aiohttp.ClientSession, kind: str, body: dict[str, Any], on_first: Callable[[], None] = lambda: None
     ) -> Request:
         request = Request(kind)
+        self._begun += 1
+        first = self._begun
         for number in range(MAX_RETRIES + 1):
             attempt = Attempt(time.monotonic())
             request.attempts.append(attempt)
-            await self._attempt(session, body, attempt, on_first)
+            url = self._urls[(first + number) % len(self._urls)]
+            await self._attempt(session, url, body, attempt, on_first)
             attempt.ended_s = time.monotonic()
             if attempt.end is not End.REFUSED or not attempt.may_retry or number == MAX_RETRIES:
                 break
@@ -161,11 +171,11 @@ class Load:
         return request
 
     async def _attempt(
-        self, session: aiohttp.ClientSession, body: dict[str, Any], attempt: Attempt, on_first: Callable[[], None]
+        self, session: aiohttp.ClientSession, url: str, body: dict[str, Any], attempt: Attempt, on_first: Callable[[], None]
     ) -> None:
         read = _read_stream if body["stream"] else _read_whole
         try:
-            async with session.post(self._url, json=body) as answer:
+            async with session.post(url, json=body) as answer:
                 if answer.status == 200:
                     await read(answer, attempt, on_first)
                     return
@@ -231,7 +241,7 @@ def _nothing() -> None:
 
 
 async def main(arguments: dict[str, Any]) -> None:
-    """``arguments``: ``url``, ``api_key``, ``model`` and ``mix``."""
+    """``arguments``: ``urls``, ``api_key``, ``model`` and ``mix``."""
     mix = Mix(**arguments.pop("mix"))
     load = Load(
         **arguments,

@@ -1,17 +1,26 @@
-"""An engine replica dies under load."""
+"""An engine replica dies under load, or gets slow."""
 
 from __future__ import annotations
 
+import statistics
+import time
+
 import pytest
 
-from tests.chaos.cluster import MODEL, REPLICAS, ChaosCluster
+from tests.chaos.cluster import ENGINE, REPLICAS, ChaosCluster
 from tests.chaos.figures import Figures, measured
+from tests.chaos.load import Mix
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420)]
 
-REPLICA = f"ray::ServeReplica:ossature:engine:{MODEL}"
 REPLACED_WITHIN_S = 120.0
 OUTAGE_S = 1.0
+SLOWER = 10
+SLOW_S = 60.0
+SETTLED_S = 5.0
+"""Until gateways have seen how much waits at the slow one."""
+FIRST_S = 0.2
+BLIND_SHARE = 0.5
 
 
 def test_kill_engine_replica(cluster: ChaosCluster) -> None:
@@ -25,7 +34,7 @@ def test_kill_engine_replica(cluster: ChaosCluster) -> None:
     with measured(cluster, figures) as fault:
         fault.now()
         cluster.kill(victim)
-        fault.until_whole(lambda: cluster.replaced([victim], REPLICA) and cluster.whole(), REPLACED_WITHIN_S)
+        fault.until_whole(lambda: cluster.replaced([victim], ENGINE) and cluster.whole(), REPLACED_WITHIN_S)
     figures.write()
     assert figures.refused == 0, "a request without a byte reached the client as an error"
     assert figures.lost == 0
@@ -35,3 +44,29 @@ def test_kill_engine_replica(cluster: ChaosCluster) -> None:
     assert figures.outage_s < OUTAGE_S
     assert figures.unrecorded == 0
     assert len(cluster.engines()) == REPLICAS
+
+
+def test_slow_replica(cluster: ChaosCluster) -> None:
+    """What waits at the slow one keeps new requests away from it; none is lost."""
+    figures = Figures(
+        "engine-slow",
+        f"one of two engine replicas {SLOWER} times slower for {SLOW_S:.0f} s",
+        "the upper buckets of `ossature_time_to_first_token_seconds`: OssatureTtftBurnRateHigh",
+    )
+    with measured(cluster, figures, Mix(first_s=FIRST_S)) as fault:
+        fault.now()
+        with cluster.slowed(cluster.engines()[0], SLOWER):
+            time.sleep(SLOW_S)
+        fault.until_whole(cluster.whole, REPLACED_WITHIN_S)
+    begun = [
+        request.attempts[-1]
+        for request in fault.load.requests
+        if SETTLED_S < request.attempts[0].began_s - fault.moment_s < SLOW_S - SETTLED_S
+    ]
+    waits = sorted(attempt.first_byte_s - attempt.began_s for attempt in begun if attempt.first_byte_s is not None)
+    slow = sum(wait_s > FIRST_S * SLOWER for wait_s in waits) / len(waits)
+    figures.extra |= {"share_of_the_slow_one": round(slow, 3), "median_first_byte_s": round(statistics.median(waits), 2)}
+    figures.write()
+    assert (figures.lost, figures.refused, figures.cut_said, figures.cut_silent) == (0, 0, 0, 0)
+    assert slow < BLIND_SHARE / 2, "gateways send the slow replica as much as if they saw nothing"
+    assert figures.unrecorded == 0

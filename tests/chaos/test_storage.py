@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.chaos.cluster import ChaosCluster
+from tests.chaos.cluster import ChaosCluster, running, until
 from tests.chaos.figures import Figures, measured
 from tests.chaos.postgres import Server
+from tests.disk import filled, small_disk
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420)]
 
@@ -16,6 +19,11 @@ AWAY_S = 60.0
 GRACE_S = 30.0
 """``identity.outage_grace_s`` as it is by default."""
 BACK_WITHIN_S = 10.0
+DISK_BYTES = 256 << 20
+FULL_S = 30.0
+ALMOST_FULL = 0.05
+"""Of the alert OssatureDiskAlmostFull."""
+SCRAPED_WITHIN_S = 30.0
 
 
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
@@ -43,3 +51,44 @@ def test_database_away(cluster: ChaosCluster, database: Server, how: str) -> Non
     assert all(attempt.retry_after_s is not None for attempt in refusals)
     assert min(attempt.began_s for attempt in refusals) > fault.moment_s + GRACE_S - 2
     assert figures.outage_s < AWAY_S + BACK_WITHIN_S
+
+
+def test_disk_full(tmp_path: Path) -> None:
+    """Requests go on; what has to be written is refused and says why, until there is room again."""
+    figures = Figures(
+        "disk-full",
+        f"disk of the data folder (SQLite, files) full for {FULL_S:.0f} s",
+        "`ossature_data_folder_free_bytes`: OssatureDiskAlmostFull; a line of the gateway's log for each row that was not written",
+    )
+    with small_disk(tmp_path / "disk", DISK_BYTES) as disk, running(tmp_path, {"data_dir": str(disk)}) as cluster:
+        assert uploaded(cluster).status_code == 200
+        with measured(cluster, figures) as fault:
+            fault.now()
+            with filled(disk):
+                until(lambda: share_free(cluster) < ALMOST_FULL, SCRAPED_WITHIN_S, "the metric that alerts does not tell")
+                refused = uploaded(cluster)
+                time.sleep(max(0.0, FULL_S - fault.since_s()))
+            fault.until_whole(lambda: uploaded(cluster).status_code == 200 and cluster.whole(), BACK_WITHIN_S)
+        figures.extra["upload"] = [refused.status_code, refused.text[:300]]
+    figures.write()
+    assert (figures.lost, figures.cut_said, figures.cut_silent) == (0, 0, 0)
+    assert refused.status_code == 503
+    assert figures.unrecorded < figures.complete
+
+
+def uploaded(cluster: ChaosCluster) -> httpx.Response:
+    """A file of a megabyte, sent once."""
+    return httpx.post(
+        f"{cluster.http}/v1/files",
+        headers={"Authorization": f"Bearer {cluster.api_key}"},
+        data={"purpose": "user_data"},
+        files={"file": ("some.txt", b"x" * (1 << 20))},
+        timeout=30,
+        trust_env=False,
+    )
+
+
+def share_free(cluster: ChaosCluster) -> float:
+    """Of the data folder's disk, as the node's exporter tells."""
+    free, size = cluster.metric("ossature_data_folder_free_bytes"), cluster.metric("ossature_data_folder_size_bytes")
+    return free / size if size else 1.0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
+import ray
 from ray import serve as ray_serve
 from ray.serve.exceptions import RayServeException
 
@@ -42,3 +44,40 @@ def test_a_start_that_failed_before_serve_ends_without_a_second_error(tmp_path: 
 
     monkeypatch.setattr(ray_serve, "delete", no_serve)
     launch._end_application(config(tmp_path, "auto"))
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whether the process was made to end without Ray."""
+    calls: list[str] = []
+    monkeypatch.setattr(launch, "leave_without_ray", lambda: calls.append("left"))
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    return calls
+
+
+def test_of_a_dead_ray_nothing_is_asked(tmp_path: Path, ended: list[str], left: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append("ray"))
+    launch._take_down(config(tmp_path, "auto"), "run", lost=True)
+    assert ended == []
+    assert left == ["left"]
+
+
+def test_a_ray_that_does_not_end_is_not_waited_for(
+    tmp_path: Path, ended: list[str], left: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forever = threading.Event()
+    monkeypatch.setattr(ray, "shutdown", forever.wait)
+    monkeypatch.setattr(launch, "_RAY_SHUTDOWN_S", 0.05)
+    launch._take_down(config(tmp_path, "auto"), "run", lost=False)
+    forever.set()
+    assert ended == [app.NAME]
+    assert left == ["left"]
+
+
+def test_a_ray_that_ends_leaves_the_exit_code_alone(
+    tmp_path: Path, ended: list[str], left: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append("ray"))
+    launch._take_down(config(tmp_path, "auto"), "run", lost=False)
+    assert ended == [app.NAME, "ray"]
+    assert left == []

@@ -1,0 +1,124 @@
+"""Two ingress nodes on two hosts, and clients that try the second address when the first one fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.cluster import ENGINE, REPLICAS
+from tests.chaos.figures import Fault, Figures, measured
+from tests.chaos.two_nodes import TwoNodes, await_ray, two_nodes
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+
+HAPROXY, GATEWAY = "haproxy", "ray::ServeReplica:ossature:gateway"
+REPLACED_WITHIN_S = 120.0
+SHORT_CUT_S = 5.0
+"""Less than Ray waits before it takes a node for dead."""
+LONG_CUT_S = 60.0
+HEAD_AWAY_S = 10.0
+NODE_BACK_WITHIN_S = 300.0
+WHOLE_WITHIN_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def shared_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
+    with two_nodes(tmp_path_factory.mktemp("nodes")) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def nodes(shared_nodes: TwoNodes) -> TwoNodes:
+    shared_nodes.cluster.await_whole(WHOLE_WITHIN_S)
+    return shared_nodes
+
+
+def test_kill_haproxy_of_one_host(nodes: TwoNodes) -> None:
+    """No request is lost that had no byte: the other host's HAProxy answers it."""
+    cluster = nodes.cluster
+    figures = Figures("haproxy-of-two", "kill -9 of HAProxy on one of two hosts, clients with both addresses", "as with one host")
+    victims = nodes.second.pids(cluster, HAPROXY)
+    assert victims
+    assert nodes.first.pids(cluster, HAPROXY)
+    with measured(cluster, figures) as fault:
+        fault.now()
+        for victim in victims:
+            cluster.kill(victim)
+        fault.until_whole(lambda: replaced(nodes, victims) and cluster.whole(), REPLACED_WITHIN_S)
+    figures.write()
+    assert figures.lost == 0
+    assert figures.retried >= 1, "no request met the dead HAProxy: the case has shown nothing"
+    assert figures.unrecorded == 0
+
+
+def test_short_cut_between_hosts(nodes: TwoNodes) -> None:
+    """Nothing is replaced, and what had no byte is answered within its host."""
+    cluster = nodes.cluster
+    figures = Figures("cut-short", f"network between two hosts cut for {SHORT_CUT_S:.0f} s", "nothing in our metrics")
+    before = (cluster.gateways(), cluster.engines())
+    with measured(cluster, figures) as fault:
+        fault.now()
+        cut(nodes, fault, SHORT_CUT_S)
+        fault.until_whole(cluster.whole, REPLACED_WITHIN_S)
+        assert (cluster.gateways(), cluster.engines()) == before, "replicas were replaced that had nothing"
+    figures.write()
+    assert figures.lost == 0
+    assert figures.unrecorded == 0
+
+
+def test_long_cut_between_hosts(nodes: TwoNodes) -> None:
+    """The host without Ray's head drops out of the cluster; who supervises its node starts it again, and it joins."""
+    cluster = nodes.cluster
+    figures = Figures("cut-long", f"network between two hosts cut for {LONG_CUT_S:.0f} s", "`ray status`: a node less")
+    with measured(cluster, figures) as fault:
+        fault.now()
+        cut(nodes, fault, LONG_CUT_S)
+        assert nodes.second.process is not None
+        nodes.second.process.wait(NODE_BACK_WITHIN_S)
+        figures.extra["node_ended_s"] = round(fault.since_s(), 1)
+        nodes.second.start()
+        fault.until_whole(lambda: len(cluster.engines()) == REPLICAS and cluster.whole(), NODE_BACK_WITHIN_S)
+    figures.write()
+    assert figures.lost == 0
+    assert figures.unrecorded == 0
+
+
+def test_head_lost_with_redis(tmp_path: Path) -> None:
+    """The other host goes on alone, and keeps its replicas when the head is back."""
+    figures = Figures(
+        "head-redis",
+        f"host of Ray's head lost, with Redis, back after {HEAD_AWAY_S:.0f} s",
+        "`ray status` fails; OssatureMetricsEndpointDown",
+    )
+    with two_nodes(tmp_path, with_redis=True) as nodes:
+        cluster = nodes.cluster
+        kept = nodes.second.pids(cluster, GATEWAY, ENGINE)
+        with measured(cluster, figures) as fault:
+            fault.now()
+            nodes.first.kill_all()
+            cluster.process.wait()
+            time.sleep(HEAD_AWAY_S)
+            nodes.first.start()
+            await_ray(nodes.first)
+            cluster.start_again()
+            fault.until_whole(lambda: len(cluster.engines()) == REPLICAS and cluster.whole(), NODE_BACK_WITHIN_S)
+        assert set(kept) <= set(nodes.second.pids(cluster, GATEWAY, ENGINE)), "replicas of the host that lived were replaced"
+    figures.write()
+    assert figures.lost == 0
+    assert figures.unrecorded == 0
+
+
+def cut(nodes: TwoNodes, fault: Fault, seconds: float) -> None:
+    nodes.second.host.cut()
+    try:
+        time.sleep(max(0.0, seconds - fault.since_s()))
+    finally:
+        nodes.second.host.heal()
+
+
+def replaced(nodes: TwoNodes, victims: list[int]) -> bool:
+    present = nodes.second.pids(nodes.cluster, HAPROXY)
+    return bool(present) and not set(victims) & set(present)
