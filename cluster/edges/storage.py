@@ -105,12 +105,12 @@ class Storage:
         return Kept(self.completions, evals, runs, self.fine_tuning(jobs))
 
     def tuned_lookup(self) -> TunedLookup | None:
-        """``None`` where no model takes adapters."""
+        """``None`` where no model takes adapters and none is served merged."""
         return TunedLookup(self.tuned, self._config.tuned_models.lookup_lifetime_s) if self.tuned is not None else None
 
     def _tuned_models(self, database: Database) -> TunedModels | None:
         config = self._config
-        if not any(model.adapters.enabled for model in config.models):
+        if not config.tuned_models.max_merged_models and not any(model.adapters.enabled for model in config.models):
             return None
         places = TunedPlaces.of(config)
         storage = open_storage(places.storage_url, places.default_folder)
