@@ -96,7 +96,8 @@ class Storage:
 
     def fine_tuning(self, jobs: Jobs) -> FineTuning:
         """Where nothing is set up to train it creates no jobs, and shows those that there are."""
-        models = ServedModels(self._config.models) if self._config.tuning.enabled else None
+        merging = self._config.tuned_models.max_merged_models > 0
+        models = ServedModels(self._config.models, merging=merging) if self._config.tuning.enabled else None
         return FineTuning(jobs, self.files, Checkpoints(self._database), models)
 
     def kept(self, inference: Inference, jobs: Jobs) -> Kept:

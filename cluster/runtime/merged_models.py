@@ -50,7 +50,9 @@ def joined(config: ClusterConfig, merged: Iterable[TunedModel]) -> Joined:
     for model in merged:
         base = bases.get(model.base_model)
         if base is None or base.organization not in (None, model.org_id):
-            left_out.append(f"the tuned model {model.name} is not served: there is no model {model.base_model} for its organization.")
+            left_out.append(
+                f"the tuned model {model.name} is not served: there is no model {model.base_model} for its organization."
+            )
         else:
             models.append(settings_of(model, base))
     return Joined(config.model_copy(update={"models": models}), left_out)
