@@ -25,6 +25,7 @@ from cluster.tuned.weights import BadManifest, Manifest, StoredWeights, WeightFi
 logger = logging.getLogger(__name__)
 
 _LOCK: Final = ".lock"
+_TURN: Final = ".turn"
 _INCOMING: Final = ".incoming"
 _UNUSED_S: Final = 7 * 86400.0
 """A model that was only restarted must find its files again; one that was deleted is not asked for any more."""
@@ -54,13 +55,13 @@ async def place(weights: StoredWeights, storage: ObjectStorage, stored_in: Path 
     """
     began_s = time.monotonic()
     manifest = await _manifest(weights, storage)
-    lock = await asyncio.to_thread(_locked, root, weights.manifest_sha256)
     folder = root / weights.manifest_sha256
+    lock = await asyncio.to_thread(_in_use, folder)
     try:
-        if not await asyncio.to_thread(_is_whole, folder, manifest):
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            await _bring(weights, manifest, storage, stored_in, folder)
-        await asyncio.to_thread(_share, lock)
+        with await asyncio.to_thread(_turn, folder):
+            if not await asyncio.to_thread(_is_whole, folder, manifest):
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                await _bring(weights, manifest, storage, stored_in, folder)
     except BaseException:
         lock.close()
         raise
@@ -82,7 +83,7 @@ async def _manifest(weights: StoredWeights, storage: ObjectStorage) -> Manifest:
 
 async def _bring(weights: StoredWeights, manifest: Manifest, storage: ObjectStorage, stored_in: Path | None, folder: Path) -> None:
     incoming = folder.with_name(folder.name + _INCOMING)
-    # Left by a process that was killed; under the lock nobody else writes there.
+    # Left by a process that was killed; in its turn nobody else writes there.
     await asyncio.to_thread(shutil.rmtree, incoming, ignore_errors=True)
     try:
         await asyncio.to_thread(incoming.mkdir, mode=0o700)
@@ -127,17 +128,20 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _locked(root: Path, name: str) -> BinaryIO:
-    """For this process alone; waits for another one that is bringing the same files."""
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = open(root / f"{name}{_LOCK}", "ab")  # noqa: SIM115 - held for the replica's life
-    fcntl.flock(file, fcntl.LOCK_EX)
+def _in_use(folder: Path) -> BinaryIO:
+    """Keep the folder from being swept, with all others that use it."""
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = open(folder.with_name(folder.name + _LOCK), "ab")  # noqa: SIM115 - held for the replica's life
+    fcntl.flock(file, fcntl.LOCK_SH)
     os.utime(file.fileno())
     return file
 
 
-def _share(lock: BinaryIO) -> None:
-    fcntl.flock(lock, fcntl.LOCK_SH)
+def _turn(folder: Path) -> BinaryIO:
+    """To look at the folder and bring its files, one process at a time; waits for the others."""
+    file = open(folder.with_name(folder.name + _TURN), "ab")  # noqa: SIM115 - the caller's to close
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
 
 
 def _sweep(root: Path, own: str) -> None:
