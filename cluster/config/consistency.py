@@ -230,9 +230,7 @@ def _model_ids(config: ClusterConfig) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for index, model in enumerate(config.models):
         if model.id.startswith(TUNED_PREFIX):
-            yield Problem(
-                ("models", index, "id"), "begins as the names of tuned models do", given=_shown(model.id)
-            )
+            yield Problem(("models", index, "id"), "begins as the names of tuned models do", given=_shown(model.id))
         if first.setdefault(model.id, index) != index:
             yield Problem(("models", index, "id"), f"is the id of models.{first[model.id]} already", given=_shown(model.id))
 

@@ -822,6 +822,15 @@ class EvalsSettings(Section):
     max_source_bytes: int = Field(256 << 20, ge=1024, description="Largest file that is evaluated, in bytes.")
     max_evals_per_organization: int = Field(1000, ge=1, description="Evals of one organization; a further one gets 403.")
     max_runs_per_organization: int = Field(10_000, ge=1, description="Kept runs of one organization; a further one gets 403.")
+    run_retention_s: float = Field(
+        7_776_000.0,
+        ge=1,
+        description="How long a run is kept after its end, with its output items, in seconds (90 days). Holds for those there are, "
+        "too. Evals themselves stay.",
+    )
+    purge_interval_s: float = Field(
+        3600.0, gt=0, description="How often each gateway deletes runs that are past their retention, in seconds."
+    )
 
 
 class ParityProbeSettings(Section):

@@ -1,5 +1,6 @@
-"""From the name that a caller gives a model to what answers: one of the cluster's models, alone or with a tuned one on top, or a tuned
-one that has engines of its own.
+"""From the name that a caller gives a model to what answers.
+
+That is one of the cluster's models, alone or with a tuned one on top, or a tuned one that has engines of its own.
 """
 
 from __future__ import annotations
@@ -61,8 +62,10 @@ class ModelResolver:
         return name.base if name.base in self._models else None
 
     async def target(self, principal: Principal, model_id: str, *, probation: bool = False) -> Target:
-        """What answers a request. Raises :class:`ModelUnusable` for a tuned model whose base is not served to the caller now, and for
-        one with weights of its own that has no engine yet.
+        """What answers a request.
+
+        Raises :class:`ModelUnusable` for a tuned model whose base is not served to the caller now, and for one with weights of its
+        own that has no engine yet.
 
         ``probation``: also a tuned model that is still being examined.
         """
@@ -74,8 +77,8 @@ class ModelResolver:
             served = self._merged.get(tuned.name)
             if served is None or served.organization != principal.org_id:
                 raise ModelUnusable(
-                    f"The model {model_id!r} can't be used yet: it has weights of its own, for which the cluster starts engines when it "
-                    "is started or deployed the next time. The events of its fine-tuning job say how.",
+                    f"The model {model_id!r} can't be used yet: it has weights of its own, for which the cluster starts engines "
+                    "when it is started or deployed the next time. The events of its fine-tuning job say how.",
                     code="model_not_started",
                 )
             return Target(served, tuned.name)

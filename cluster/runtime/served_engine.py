@@ -109,8 +109,10 @@ class ServedEngine(EngineReplica):
         tuned: TunedPlaces | None = None,
         tracing: TracingSettings | None = None,
     ) -> None:
-        """``tuned``: where the files of tuned models are; ``None`` where the model neither takes nor is one. ``tracing``: ``None`` for
-        off."""
+        """``tuned``: where the files of tuned models are; ``None`` where the model neither takes nor is one.
+
+        ``tracing``: ``None`` for off.
+        """
         context = serve.get_replica_context()
         replica_id = context.replica_id.unique_id
         logs.configure(logging_settings, f"engine:{model.id}", replica=replica_id)

@@ -28,7 +28,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """``parts``: in the order of :meth:`keys`. ``digests`` and ``sizes``: what the registry's row has, and tells two contents apart."""
+    """``parts``: in the order of :meth:`keys`. ``digests`` and ``sizes`` are in the registry's row, and tell two contents apart."""
 
     kind: Kind
     parts: Sequence[Part]

@@ -66,5 +66,5 @@ class TunedName:
 
 
 def is_tuned(model_id: str) -> bool:
-    """Whether it is the name of a tuned model; of the cluster's models: one that is served by itself, and no configuration names."""
+    """Whether it is the name of a tuned model. One of the cluster's models that has such a name is from the registry."""
     return TunedName.parse(model_id) is not None

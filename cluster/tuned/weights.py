@@ -60,7 +60,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class StoredWeights:
-    """``manifest_sha256``: hexadecimal; what the manifest must have for its files to be these weights. ``manifest_bytes``: its length."""
+    """``manifest_sha256``: hexadecimal; what the manifest must have for its files to be these weights.
+
+    ``manifest_bytes``: its length.
+    """
 
     location: str
     manifest_sha256: str

@@ -41,7 +41,6 @@ from cluster.tuning.training_step import TrainingStep
 from cluster.tuning.validation_step import FileValidation
 from cluster.tuning.workspace import Workspace
 
-
 NEXT_START: Final = (
     "`ossature serve`: stop it and start it again; Kubernetes: `helm upgrade … --reuse-values --set rollout=$(date +%s)`"
 )
@@ -138,8 +137,8 @@ class FineTuningHandler:
         if base.merged_because:
             await context.event(
                 f"The result will be served as a model of its own, merged into the weights of {base.id}, because "
-                f"{' and '.join(base.merged_because)}. It takes the CPUs and GPUs of one more replica of {base.id}, from the cluster's "
-                "next start on.",
+                f"{' and '.join(base.merged_because)}. It takes the CPUs and GPUs of one more replica of {base.id}, from the "
+                "cluster's next start on.",
                 level="warn",
                 data={"merged_because": list(base.merged_because)},
                 key="form",

@@ -3,8 +3,9 @@
 An adapter is on probation first: registered, and seen by nobody, until the engine of its base was found to serve what was trained;
 from then on engines load it when it is asked for. Checkpoints go the same way.
 
-What engines can't take as an adapter comes as a whole model. No engine has it yet, so that the trainer itself has loaded what it
-left once more and scored it; the model is registered when that is what was trained, and engines start with the cluster's next start.
+What engines can't take as an adapter comes as a whole model. No engine has it yet, so that the trainer itself has loaded what
+it left once more and scored it. The model is registered when that is what was trained, and engines start with the cluster's next
+start.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class RegistryPublisher:
         model = await self._registered(publication, name, Kind.MERGED, probation=False)
         await say(
             f"{model.name} is registered as a model of its own ({model.size_bytes / _GIB:.2f} GiB), because "
-            f"{' and '.join(publication.merged_because)}. Until the cluster has been started or deployed again, requests for it get "
-            "the error model_not_started.",
+            f"{' and '.join(publication.merged_because)}. Until the cluster has been started or deployed again, requests for it "
+            "get the error model_not_started.",
             data={"kind": model.kind, "size_bytes": model.size_bytes, "merged_because": list(publication.merged_because)},
             key="merged",
         )

@@ -18,11 +18,13 @@ from cluster.tuning.training.spec import Adapter
 
 
 class ServedModels:
-    """A :class:`~cluster.tuning.models.BaseModels`: served models that there is a recipe for, and whose tuned ones can be served."""
+    """A :class:`~cluster.tuning.models.BaseModels`: those that there is a recipe for, and whose tuned ones can be served."""
 
     def __init__(self, models: Sequence[ModelSettings], *, merging: bool = False) -> None:
-        """``merging``: results that can't be adapters may become models of their own. Reads each model's ``config.json``: to be made
-        at start."""
+        """Reads each model's ``config.json``: to be made at start.
+
+        ``merging``: results that can't be adapters may become models of their own.
+        """
         found = {model.id: (model.organization, _base(model, merging)) for model in models if not is_tuned(model.id)}
         self._models = {model_id: (organization, base) for model_id, (organization, base) in found.items() if base is not None}
 

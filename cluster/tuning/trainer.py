@@ -22,8 +22,9 @@ class BaseModel:
     """A served model that can be tuned. ``source``: folder or repository with its weights.
 
     ``takes_images``: trained on images as well. ``serial_calls``: its chat template writes one call of a tool a message.
-    ``methods``: how it can be tuned. ``max_rank``: of the adapters that are trained on it. ``every_weight``: is trained, and no adapter.
-    ``experts``: adapters go on a mixture's experts too. ``merged_because``: why its engines can't load what is trained; empty: they can.
+    ``methods``: how it can be tuned. ``max_rank``: of the adapters that are trained on it. ``every_weight``: is trained, and no
+    adapter. ``experts``: adapters go on a mixture's experts too. ``merged_because``: why its engines can't load what is trained;
+    empty: they can.
     """
 
     id: str
@@ -179,8 +180,9 @@ class Publisher(Protocol):
         ...
 
     async def publish(self, publication: Publication, say: Say) -> None:
-        """The model is its organization's when this returns, and an adapter can be asked for by its name. Idempotent, and may be cancelled.
+        """The model is its organization's when this returns, and an adapter can be asked for by its name.
 
-        Raises :class:`TrainingFailed` for weights that must not be served; then nothing of them is left that could be.
+        Idempotent, and may be cancelled. Raises :class:`TrainingFailed` for weights that must not be served; then nothing of them is
+        left that could be.
         """
         ...

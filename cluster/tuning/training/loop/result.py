@@ -31,8 +31,8 @@ def write_adapter(trainer: Any, output_dir: Path) -> Path:
 def write_whole(trained: Any, base: Path, recipe: Recipe, output_dir: Path) -> Path:
     """Write all weights, with what an adapter adds, in the base's precision.
 
-    Tokenizer, template and settings of generation are the base's own files: training changes none of them, and what a library writes
-    of them anew could differ. ``trained`` must not be used any more.
+    Tokenizer, template and settings of generation are the base's own files: training changes none of them, and what a library
+    writes of them anew could differ. ``trained`` must not be used any more.
     """
     fresh = _fresh(output_dir)
     fresh.mkdir()
