@@ -30,6 +30,7 @@ from cluster.runtime.served_jobs import ServedJobs
 from cluster.runtime.served_scaling import autoscaling_config
 from cluster.runtime.served_speech import ServedSpeech
 from cluster.tuned.places import TunedPlaces
+from cluster.tuned.weights import StoredWeights
 
 NAME = "ossature"
 GATEWAY = "gateway"
@@ -159,7 +160,8 @@ def _engine(
     # The engine needs neither the cluster's secret nor its database: what it is given can't be turned back into the secret.
     key = ChannelKey.of(*config.secret_generations) if config.relay.implementation == "stepped" else None
     retention_s = config.prompt_cache.extended_period_s
-    tuned = TunedPlaces.of(config) if model.adapters.enabled else None
+    needs_store = model.adapters.enabled or StoredWeights.parse(model.source) is not None
+    tuned = TunedPlaces.of(config) if needs_store else None
     tracing = config.tracing if config.tracing.endpoint is not None else None
     return deployment.bind(model, config.relay, config.logging, retention_s, key, config.routing, tuned, tracing)
 

@@ -35,7 +35,7 @@ def _eval_runs(tools: JobTools) -> JobHandler:
 
 def fine_tuning(tools: JobTools) -> JobHandler:
     settings, registry = tools.config.tuning, tools.inside.storage.tuned
-    assert registry is not None, "the configuration is refused when fine-tuning is enabled and no model takes adapters"
+    assert registry is not None, "the configuration is refused when fine-tuning is enabled and no tuned model can be served"
     # Here, so that a cluster that trains nothing needs nothing that training and images need.
     from cluster.tuning.handler import FineTuningHandler
     from cluster.tuning.launched_trainer import LaunchedTrainer
@@ -50,7 +50,7 @@ def fine_tuning(tools: JobTools) -> JobHandler:
     launcher = RayLauncher(custom=settings.resources) if settings.launcher == "ray" else SubprocessLauncher()
     return FineTuningHandler(
         tools.inside.storage.files,
-        ServedModels(tools.config.models),
+        ServedModels(tools.config.models, merging=tools.config.tuned_models.max_merged_models > 0),
         LaunchedTrainer(launcher, settings),
         RegistryPublisher(registry, probe),
         settings,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PARALLEL_SIZES = ("tensor_parallel_size", "pipeline_parallel_size", "prefill_context_parallel_size", "data_parallel_size")
 VLLM_DEFAULT_GPU_MEMORY_UTILIZATION = 0.92
+TUNED_PREFIX = "ft:"
+"""Begins the names of tuned models (``cluster.tuned.names``)."""
 WITHOUT_DEFAULT_MODEL = frozenset({"whisper", "vllm", "kokoro"})
 """Recognizers and synthesizers that come without a model."""
 
@@ -227,6 +229,8 @@ def _positive(value: object) -> TypeGuard[int]:
 def _model_ids(config: ClusterConfig) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for index, model in enumerate(config.models):
+        if model.id.startswith(TUNED_PREFIX):
+            yield Problem(("models", index, "id"), "begins as the names of tuned models do", given=_shown(model.id))
         if first.setdefault(model.id, index) != index:
             yield Problem(("models", index, "id"), f"is the id of models.{first[model.id]} already", given=_shown(model.id))
 
@@ -286,8 +290,21 @@ def _realtime_model(config: ClusterConfig) -> Iterator[Problem]:
 
 
 def _tuning(config: ClusterConfig) -> Iterator[Problem]:
-    if config.tuning.enabled and not any(model.adapters.enabled for model in config.models):
-        yield Problem(("tuning", "enabled"), "takes a model with `adapters.enabled: true`: what is trained could not be served")
+    if not config.tuning.enabled or config.tuned_models.max_merged_models:
+        return
+    if not any(model.adapters.enabled for model in config.models):
+        yield Problem(
+            ("tuning", "enabled"),
+            "takes a model with `adapters.enabled: true`, or `tuned_models.max_merged_models`: what is trained could not be served",
+        )
+    for index, model in enumerate(config.models):
+        if model.tuning.weights == "full":
+            yield Problem(
+                ("models", index, "tuning", "weights"),
+                "every weight trained makes a model of its own, and none may be served (tuned_models.max_merged_models)",
+                given='"full"',
+                allowed="adapter, or tuned_models.max_merged_models above 0",
+            )
 
 
 def _tuned_storage(config: ClusterConfig) -> Iterator[Problem]:

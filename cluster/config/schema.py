@@ -373,6 +373,26 @@ class AdapterSettings(Section):
     )
 
 
+class ModelTuningSettings(Section):
+    """What fine-tuning trains of this model. What engines can't load as an adapter becomes a model of its own."""
+
+    weights: Literal["adapter", "full"] = Field(
+        "adapter",
+        description="`adapter`: low-rank matrices beside the weights; `full`: every weight. The result of `full` is always a model "
+        "of its own, which takes `tuned_models.max_merged_models`.",
+    )
+    rank: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="Rank of the adapters that are trained. Above `adapters.max_rank` they are merged. Unset: the recipe's, or "
+        "`adapters.max_rank` if that is less.",
+    )
+    experts: bool = Field(
+        False, description="Train adapters on a mixture's experts too. No engine here loads these, so that they are merged."
+    )
+
+
 class ImageSettings(Section):
     """Images that clients name: how large they may be, and where they may be fetched from."""
 
@@ -458,6 +478,7 @@ class ModelSettings(Section):
     )
     image_input: bool = Field(False, description="The model takes `image_url` parts; limits are in `images`.")
     adapters: AdapterSettings = Field(default_factory=AdapterSettings, description="Tuned models on top of this one.")
+    tuning: ModelTuningSettings = Field(default_factory=ModelTuningSettings, description="What fine-tuning trains of this model.")
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the engine's processes.")
     engine: dict[str, Any] = Field(
         default_factory=dict,
@@ -766,6 +787,17 @@ class TunedModelsSettings(Section):
         1000, ge=1, description="Tuned models of one organization, checkpoints included; more are refused."
     )
     max_adapter_bytes: int = Field(2 << 30, ge=1 << 20, description="Largest adapter, in bytes of its files.")
+    max_merged_models: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Tuned models with weights of their own that the cluster keeps and serves, of all organizations together: what "
+        "engines can't take as an adapter is merged into its base's weights. Each takes the CPUs and GPUs of one replica of its "
+        "base, from the next start on. 0: none, and jobs whose result would be such a model are refused.",
+    )
+    max_merged_bytes: int = Field(
+        64 << 30, ge=1 << 20, description="Largest tuned model with weights of its own, in bytes of its files."
+    )
     lookup_lifetime_s: float = Field(
         2.0,
         ge=0,
@@ -819,6 +851,15 @@ class EvalsSettings(Section):
     max_source_bytes: int = Field(256 << 20, ge=1024, description="Largest file that is evaluated, in bytes.")
     max_evals_per_organization: int = Field(1000, ge=1, description="Evals of one organization; a further one gets 403.")
     max_runs_per_organization: int = Field(10_000, ge=1, description="Kept runs of one organization; a further one gets 403.")
+    run_retention_s: float = Field(
+        7_776_000.0,
+        ge=1,
+        description="How long a run is kept after its end, with its output items, in seconds (90 days). Holds for those there are, "
+        "too. Evals themselves stay.",
+    )
+    purge_interval_s: float = Field(
+        3600.0, gt=0, description="How often each gateway deletes runs that are past their retention, in seconds."
+    )
 
 
 class ParityProbeSettings(Section):

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cluster.relay.replicas import ReplicaView
+from cluster.tuned.names import is_tuned
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """``waiting``: models without a running replica. Ready means that every model has one."""
+    """``waiting``: models without a running replica. Ready means that every model has one, but for tuned ones with engines of their
+    own: whose they are is told to nobody here, and the cluster does not wait for them."""
 
     ready: bool
     waiting: list[str]
@@ -37,7 +39,7 @@ class ModelReadiness:
         return bool(self.replicas(model))
 
     def report(self) -> Readiness:
-        waiting = [model for model in self._deployments if not self.has_replica(model)]
+        waiting = [model for model in self._deployments if not is_tuned(model) and not self.has_replica(model)]
         return Readiness(not waiting, waiting)
 
     def is_ready(self) -> bool:

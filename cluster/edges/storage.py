@@ -18,6 +18,7 @@ from cluster.edges.http.stored_completions import StoredCompletionEndpoints
 from cluster.evals.building import FindSandbox, SandboxOnce
 from cluster.evals.eval_service import Evals
 from cluster.evals.runs.handler import EvalRunHandler
+from cluster.evals.runs.purge import RunPurger
 from cluster.evals.runs.run_service import EvalRuns
 from cluster.evals.runs.run_table import RunTable
 from cluster.evals.runs.sources import Sources
@@ -59,6 +60,7 @@ class Storage:
             CompletionKeeper(self.commits, self._large_commits, self.usage, completions, metrics) if completions.enabled else None
         )
         self._purger = RetentionPurger(database, completions, metrics)
+        self._run_purger = RunPurger(database, config.evals)
         self.completions = StoredCompletions(database, completions)
         storage = open_storage(config.files.storage_url, config.data_dir / "files")
         self.files = Files(database, storage, config.files, metrics)
@@ -96,7 +98,8 @@ class Storage:
 
     def fine_tuning(self, jobs: Jobs) -> FineTuning:
         """Where nothing is set up to train it creates no jobs, and shows those that there are."""
-        models = ServedModels(self._config.models) if self._config.tuning.enabled else None
+        merging = self._config.tuned_models.max_merged_models > 0
+        models = ServedModels(self._config.models, merging=merging) if self._config.tuning.enabled else None
         return FineTuning(jobs, self.files, Checkpoints(self._database), models)
 
     def kept(self, inference: Inference, jobs: Jobs) -> Kept:
@@ -105,12 +108,12 @@ class Storage:
         return Kept(self.completions, evals, runs, self.fine_tuning(jobs))
 
     def tuned_lookup(self) -> TunedLookup | None:
-        """``None`` where no model takes adapters."""
+        """``None`` where no model takes adapters and none is served merged."""
         return TunedLookup(self.tuned, self._config.tuned_models.lookup_lifetime_s) if self.tuned is not None else None
 
     def _tuned_models(self, database: Database) -> TunedModels | None:
         config = self._config
-        if not any(model.adapters.enabled for model in config.models):
+        if not config.tuned_models.max_merged_models and not any(model.adapters.enabled for model in config.models):
             return None
         places = TunedPlaces.of(config)
         storage = open_storage(places.storage_url, places.default_folder)
@@ -121,13 +124,14 @@ class Storage:
         self._large_commits.start()
         self.usage.start()
         self._purger.start()
+        self._run_purger.start()
         self._sweeper.start()
         if self.tuned is not None:
             self.tuned.start()
 
     async def close(self) -> None:
         """Write what waits, and end. Idempotent."""
-        await asyncio.gather(self.usage.close(), self._purger.close(), self._sweeper.close())
+        await asyncio.gather(self.usage.close(), self._purger.close(), self._run_purger.close(), self._sweeper.close())
         if self.tuned is not None:
             await self.tuned.close()
         await asyncio.gather(self.commits.close(), self._large_commits.close())

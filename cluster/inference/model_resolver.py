@@ -1,4 +1,7 @@
-"""From the name that a caller gives a model to what answers: one of the cluster's models, alone or with a tuned one on top."""
+"""From the name that a caller gives a model to what answers.
+
+That is one of the cluster's models, alone or with a tuned one on top, or a tuned one that has engines of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from cluster.errors import ModelNotFound, ModelUnusable, PermissionDenied
 from cluster.identity.principal import Principal
 from cluster.inference.service import ModelCard
 from cluster.tuned.lookup import TunedLookup
-from cluster.tuned.model import TunedModel
-from cluster.tuned.names import TunedName
+from cluster.tuned.model import Kind, TunedModel
+from cluster.tuned.names import TunedName, is_tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,9 @@ class ModelResolver:
     """
 
     def __init__(self, models: Mapping[str, ModelSettings], tuned: TunedLookup | None = None) -> None:
-        self._models = models
+        self._models = {model_id: model for model_id, model in models.items() if not is_tuned(model_id)}
+        # Theirs is asked for in the registry first: what its organization has deleted is gone, though its engine still runs.
+        self._merged = {model_id: model for model_id, model in models.items() if is_tuned(model_id)}
         self._tuned = tuned
 
     def configured(self, principal: Principal) -> list[ModelCard]:
@@ -46,15 +51,21 @@ class ModelResolver:
         return _card(model)
 
     def label(self, principal: Principal, model_id: str) -> str | None:
-        """The cluster's model that a request is counted under, which for a tuned one is its base; ``None`` for any other name."""
+        """The cluster's model that a request is counted under, which for an adapter is its base; ``None`` for any other name."""
         if model_id in self._models:
             return model_id
         name = TunedName.parse(model_id)
-        known = name is not None and name.org_id == principal.org_id and name.base in self._models
-        return name.base if name is not None and known else None
+        if name is None or name.org_id != principal.org_id:
+            return None
+        if model_id in self._merged:
+            return model_id
+        return name.base if name.base in self._models else None
 
     async def target(self, principal: Principal, model_id: str, *, probation: bool = False) -> Target:
-        """What answers a request. Raises :class:`ModelUnusable` for a tuned model whose base is not served to the caller now.
+        """What answers a request.
+
+        Raises :class:`ModelUnusable` for a tuned model whose base is not served to the caller now, and for one with weights of its
+        own that has no engine yet.
 
         ``probation``: also a tuned model that is still being examined.
         """
@@ -62,6 +73,15 @@ class ModelResolver:
         if model is not None:
             return Target(model, model_id)
         tuned = await self._found(principal, model_id, probation=probation)
+        if tuned.kind is Kind.MERGED:
+            served = self._merged.get(tuned.name)
+            if served is None or served.organization != principal.org_id:
+                raise ModelUnusable(
+                    f"The model {model_id!r} can't be used yet: it has weights of its own, for which the cluster starts engines "
+                    "when it is started or deployed the next time. The events of its fine-tuning job say how.",
+                    code="model_not_started",
+                )
+            return Target(served, tuned.name)
         base = self._own(principal, tuned.base_model)
         if base is None or not base.adapters.enabled:
             raise ModelUnusable(f"The model {model_id!r} can't be used now: its base model is not served with tuned models.")

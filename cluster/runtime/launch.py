@@ -20,12 +20,17 @@ from cluster.runtime import processes
 from cluster.runtime.credentials import provide
 from cluster.runtime.endpoints import Endpoints, reachable
 from cluster.runtime.exposure import exposures
+<<<<<<< HEAD
 from cluster.runtime.lost_ray import RayLost, leave_after, leave_without_ray
+=======
+from cluster.runtime.merged_models import join_merged
+>>>>>>> merged
 from cluster.runtime.preparation import StartError, check_ports, prepare
 from cluster.runtime.ray_cluster import node_alive, start_ray
 from cluster.runtime.ray_watch import RayWatch
 from cluster.runtime.run_record import RunLock, RunRecord
 from cluster.runtime.serve_environment import serve_environment
+from cluster.tuned.names import is_tuned
 
 if TYPE_CHECKING:
     from ray.serve import Application
@@ -92,6 +97,10 @@ def serve(
             report("database")
             api_key, admin_key = asyncio.run(provide(config))
             endpoints = Endpoints.of(config, api_key, admin_key)
+            merged = asyncio.run(join_merged(config))
+            config = merged.config
+            for warning in merged.left_out:
+                on_warning(warning)
             os.environ.update(serve_environment(config) | {processes.RUN_VARIABLE: run_id})
             ended = threading.Event()
             own_run = run_id if config.ray.address is None else None
@@ -171,17 +180,22 @@ def _await_running(config: ClusterConfig, keeper: Any, report: Callable[[str, st
     """Until the application runs and answers. Raises ``StartError`` with the replicas' own reason when it can't."""
     import ray
     from ray import serve as ray_serve
-    from ray.serve.schema import ApplicationStatus
+    from ray.serve.schema import ApplicationStatus, DeploymentStatus
 
     from cluster import app
 
+    optional = {app.engine_deployment_name(model.id) for model in config.models if is_tuned(model.id)}
     deadline = time.monotonic() + max(model.start_timeout_s for model in config.models)
     while not stop.is_set():
         overview = ray_serve.status().applications.get(app.NAME)
         if overview is not None:
-            if overview.status is ApplicationStatus.RUNNING:
+            # Tuned models with engines of their own are no part of the cluster's start: they may want more GPUs than there are.
+            needed = [found.status for name, found in overview.deployments.items() if name not in optional]
+            if overview.status is ApplicationStatus.RUNNING or (needed and set(needed) == {DeploymentStatus.HEALTHY}):
                 break
-            if overview.status in (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY):
+            failed = (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.UNHEALTHY)
+            broken = {DeploymentStatus.DEPLOY_FAILED, DeploymentStatus.UNHEALTHY} & set(needed)
+            if overview.status in failed and (broken or not needed or len(needed) == len(overview.deployments)):
                 reasons = [
                     f"{name}: {deployment.message}" for name, deployment in overview.deployments.items() if deployment.message
                 ]

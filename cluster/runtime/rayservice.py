@@ -17,6 +17,7 @@ that needs to be given them; engines' nodes are not. What Ray and Serve read whe
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,14 @@ from pydantic import BaseModel, ConfigDict
 from cluster.config.loading import load_text
 from cluster.config.schema import ClusterConfig
 from cluster.runtime.credentials import provide
+from cluster.runtime.merged_models import join_merged
 from cluster.runtime.preparation import prepare
 from cluster.runtime.ray_cluster import ON_HEAD
 
 if TYPE_CHECKING:
     from ray.serve import Application
+
+logger = logging.getLogger(__name__)
 
 #: Variable and value that make every Ray worker process of a pod run ``worker_setup.plain`` first.
 SETUP_HOOK = ("__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR", "cluster.runtime.worker_setup.plain")
@@ -43,6 +47,8 @@ class Arguments(BaseModel):
 
     #: Text of a configuration file, without secrets: Ray shows it on its dashboard.
     config: str
+    #: Means nothing. A new one has the application built anew, and tuned models that came since are served.
+    rollout: str = ""
 
 
 def application(args: dict[str, Any]) -> Application:
@@ -66,6 +72,10 @@ def prepared(text: str) -> ClusterConfig:
 
     config = prepare(load_text(text, name="serveConfigV2"))
     asyncio.run(provide(config))
+    merged = asyncio.run(join_merged(config))
+    for warning in merged.left_out:
+        logger.warning("%s", warning)
+    config = merged.config
     _ensure_supervisor(config, app.metrics_directory(config))
     return config
 

@@ -15,6 +15,7 @@ from cluster.config.schema import LoggingSettings, ModelSettings, RelaySettings,
 from cluster.engine.deployment import EngineReplica
 from cluster.engine.isolation_watch import IsolationWatch
 from cluster.engine.residency import Residency
+from cluster.engine.stored_weights import PlacedWeights, place
 from cluster.relay.channel.calls import Calls
 from cluster.relay.channel.handshake import ChannelKey
 from cluster.relay.channel.load_pump import LoadPump
@@ -23,12 +24,13 @@ from cluster.relay.channel.replies import Replies
 from cluster.relay.channel.residency_pump import ResidencyPump
 from cluster.runtime import supervisor
 from cluster.runtime.serve_gate import ServeGate
-from cluster.store.objects.opening import open_storage
+from cluster.store.objects.opening import folder_of, open_storage
 from cluster.telemetry import logs
 from cluster.telemetry.metrics import EngineMetrics
 from cluster.telemetry.residency_metrics import ResidencyMetrics
 from cluster.telemetry.tracing.opening import open_tracer
 from cluster.tuned.places import TunedPlaces
+from cluster.tuned.weights import StoredWeights
 
 logger = logging.getLogger(__name__)
 
@@ -107,12 +109,23 @@ class ServedEngine(EngineReplica):
         tuned: TunedPlaces | None = None,
         tracing: TracingSettings | None = None,
     ) -> None:
-        """``tuned``: where the files of tuned models are; ``None`` where the model takes none. ``tracing``: ``None`` for off."""
+        """``tuned``: where the files of tuned models are; ``None`` where the model neither takes nor is one.
+
+        ``tracing``: ``None`` for off.
+        """
         context = serve.get_replica_context()
         replica_id = context.replica_id.unique_id
         logs.configure(logging_settings, f"engine:{model.id}", replica=replica_id)
         board = _Board(replica_id, model.id)
         self._spans = await open_tracer(tracing, f"engine:{model.id}", replica_id)
+        storage = open_storage(tuned.storage_url, tuned.default_folder) if tuned is not None else None
+        self._weights: PlacedWeights | None = None
+        if (weights := StoredWeights.parse(model.source)) is not None:
+            assert tuned is not None, "the application gives such a model the places of tuned ones"
+            assert storage is not None
+            stored_in = folder_of(tuned.storage_url, tuned.default_folder)
+            self._weights = await place(weights, storage, stored_in, tuned.cache_folder / "merged")
+            model = model.model_copy(update={"source": str(self._weights.folder)})
         dialer = replies = residency = None
         self._pump: ResidencyPump | None = None
         self._load_pump: LoadPump | None = None
@@ -134,7 +147,7 @@ class ServedEngine(EngineReplica):
             watch=IsolationWatch(longest_retention_s + _EPOCH_MARGIN_S),
             replies=replies,
             residency=residency,
-            adapter_storage=open_storage(tuned.storage_url, tuned.default_folder) if tuned is not None else None,
+            adapter_storage=storage,
             adapter_folder=tuned.cache_folder if tuned is not None else None,
             tracer=self._spans,
         )
@@ -158,6 +171,8 @@ class ServedEngine(EngineReplica):
         if self._pump is not None:
             await self._pump.stop()
         await super().stop()
+        if self._weights is not None:
+            self._weights.release()
         await self._spans.close()
 
     async def __del__(self) -> None:

@@ -75,6 +75,11 @@ def read_shape(folder: Path) -> AdapterShape:
     return AdapterShape(declared_rank, modules)
 
 
+def check_safetensors(path: Path) -> None:
+    """Raises :class:`BadAdapter` for a file that is none, or is cut short. Blocks."""
+    _header(path)
+
+
 def _config(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
@@ -114,18 +119,18 @@ def _header(path: Path) -> dict[str, _Tensor]:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
             if not 2 <= size <= MAX_HEADER_BYTES:
-                raise BadAdapter(f"{WEIGHTS_FILE} is no safetensors file")
+                raise BadAdapter(f"{path.name} is no safetensors file")
             raw = msgspec.json.decode(file.read(size), type=dict[str, msgspec.Raw])
         total_bytes = path.stat().st_size
         tensors = {name: msgspec.json.decode(value, type=_Tensor) for name, value in raw.items() if name != "__metadata__"}
     except FileNotFoundError:
-        raise BadAdapter(f"it has no {WEIGHTS_FILE}") from None
+        raise BadAdapter(f"it has no {path.name}") from None
     except msgspec.DecodeError:
-        raise BadAdapter(f"{WEIGHTS_FILE} is no safetensors file") from None
+        raise BadAdapter(f"{path.name} is no safetensors file") from None
     if not tensors:
-        raise BadAdapter(f"{WEIGHTS_FILE} holds no tensors")
+        raise BadAdapter(f"{path.name} holds no tensors")
     if 8 + size + max(tensor.data_offsets[1] for tensor in tensors.values()) != total_bytes:
-        raise BadAdapter(f"{WEIGHTS_FILE} is cut short, or has more than its header tells of")
+        raise BadAdapter(f"{path.name} is cut short, or has more than its header tells of")
     return tensors
 
 

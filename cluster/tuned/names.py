@@ -63,3 +63,8 @@ class TunedName:
         name = cls(found["base"], found["org"], found["suffix"], found["id"], None if step is None else int(step))
         # A step with leading zeros would be another spelling of the same name.
         return name if str(name) == text else None
+
+
+def is_tuned(model_id: str) -> bool:
+    """Whether it is the name of a tuned model. One of the cluster's models that has such a name is from the registry."""
+    return TunedName.parse(model_id) is not None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Select, and_, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from cluster.errors import Conflict, PermissionDenied
 from cluster.identity.principal import Principal
 from cluster.store.database import Database
 from cluster.store.tables import TunedModelRow
-from cluster.tuned.model import State, TunedModel
+from cluster.tuned.model import Kind, State, TunedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Entry:
     state: State
     location: str
     digests: tuple[str, str]
+    kind: Kind = Kind.ADAPTER
+    manifest_bytes: int = 0
 
 
 class TunedModelRepository:
@@ -65,19 +67,25 @@ class TunedModelRepository:
             row = (await session.scalars(query)).one_or_none()
             return None if row is None else _entry(row)
 
-    async def add(self, row: TunedModelRow, max_models: int) -> None:
-        """Raises :class:`Conflict` when the name is taken, :class:`PermissionDenied` with ``max_models`` of the organization."""
+    async def add(self, row: TunedModelRow, max_models: int, max_merged: int) -> None:
+        """Raises :class:`Conflict` when the name is taken, :class:`PermissionDenied` with ``max_models`` of the organization, or,
+        for a merged one, with ``max_merged`` of all organizations."""
         count = select(func.count()).select_from(TunedModelRow).where(TunedModelRow.org_id == row.org_id)
+        merged = select(func.count()).select_from(TunedModelRow).where(_merged())
         try:
             async with self._database.transaction() as session:
                 if self._database.dialect == "postgresql":
                     lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:org_id, 0))")
                     await session.execute(lock, {"org_id": f"tuned:{row.org_id}"})
+                    if row.kind == Kind.MERGED:
+                        await session.execute(lock, {"org_id": "tuned:merged"})
                 if (await session.execute(count)).scalar_one() >= max_models:
                     raise PermissionDenied(
                         f"The organization has {max_models} tuned models, as many as it may have. Delete some first.",
                         code="model_quota_exceeded",
                     )
+                if row.kind == Kind.MERGED and (await session.execute(merged)).scalar_one() >= max_merged:
+                    raise no_room(max_merged)
                 session.add(row)
         except IntegrityError:
             raise Conflict(f"The model {row.name!r} exists already, or is being registered.", code="model_exists") from None
@@ -129,6 +137,19 @@ class TunedModelRepository:
                 delete(row).where(row.name == entry.name, row.location == entry.location, row.state == State.DELETING)
             )
 
+    async def merged_count(self) -> int:
+        """Merged models of all organizations, and registrations of such."""
+        query = select(func.count()).select_from(TunedModelRow).where(_merged())
+        async with self._database.session() as session:
+            return (await session.execute(query)).scalar_one()
+
+    async def merged(self, limit: int) -> list[TunedModel]:
+        """Ready ones of all organizations, oldest first: for whoever starts their engines, and for nobody's request."""
+        row = TunedModelRow
+        query = select(row).where(_merged(), row.state == State.READY).order_by(row.created_us, row.name).limit(limit)
+        async with self._database.session() as session:
+            return [TunedModel.of(each) for each in await session.scalars(query)]
+
     async def left_over(self, before_us: Mapping[State, int], limit: int) -> list[Entry]:
         """Rows in one of these states since before its time."""
         row = TunedModelRow
@@ -144,5 +165,20 @@ def _own(principal: Principal, *states: State) -> Select[TunedModelRow]:
     return select(row).where(row.org_id == principal.org_id, row.state.in_(states or (State.READY,)))
 
 
+def _merged() -> ColumnElement[bool]:
+    """Whose engines are there, or will be."""
+    return and_(TunedModelRow.kind == Kind.MERGED, TunedModelRow.state != State.DELETING)
+
+
+def no_room(max_merged: int) -> PermissionDenied:
+    return PermissionDenied(
+        f"This cluster has {max_merged} tuned models with engines of their own, as many as it may have "
+        "(tuned_models.max_merged_models). One must be deleted first, or its operator must allow more.",
+        code="merged_model_quota_exceeded",
+    )
+
+
 def _entry(row: TunedModelRow) -> Entry:
-    return Entry(row.name, State(row.state), row.location, (row.config_sha256, row.weights_sha256))
+    kind = Kind(row.kind)
+    digests = (row.config_sha256, row.weights_sha256)
+    return Entry(row.name, State(row.state), row.location, digests, kind, row.config_bytes if kind is Kind.MERGED else 0)

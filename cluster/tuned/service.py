@@ -7,7 +7,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,13 +16,15 @@ from cluster.config.schema import ModelSettings, TunedModelsSettings
 from cluster.errors import Conflict, InvalidRequest, ModelNotFound, StoreUnavailable
 from cluster.identity.principal import Principal
 from cluster.store.database import Database
-from cluster.store.objects.contract import ObjectStorage
+from cluster.store.objects.contract import ObjectMissing, ObjectStorage
 from cluster.store.periodic import Periodic
 from cluster.store.tables import TunedModelRow
-from cluster.tuned.adapter_files import CONFIG_FILE, WEIGHTS_FILE, AdapterShape, BadAdapter, read_shape
+from cluster.tuned import contents
+from cluster.tuned.contents import Contents, Part, bad_adapter, bad_weights
 from cluster.tuned.model import Kind, State, TunedModel, object_keys
 from cluster.tuned.names import TunedName
-from cluster.tuned.repository import Entry, TunedModelRepository
+from cluster.tuned.repository import Entry, TunedModelRepository, no_room
+from cluster.tuned.weights import MAX_FILES, BadManifest, Manifest, file_key, manifest_key
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +38,12 @@ _PROBATION_S = 7 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class NewTunedModel:
-    """What to register: the adapter in ``folder`` (its two files, as PEFT writes them), under ``name``."""
+    """What to register under ``name``: of ``folder`` the adapter (its two files, as PEFT writes them), or the whole model."""
 
     name: TunedName
     folder: Path
     job_id: str | None = None
+    kind: Kind = Kind.ADAPTER
 
 
 class TunedModels:
@@ -90,60 +93,47 @@ class TunedModels:
             raise ModelNotFound(f"The model {model_id[:128]!r} does not exist or you do not have access to it.", param="model")
         return found
 
+    async def check_room(self, principal: Principal, base_id: str, kind: Kind) -> None:
+        """Raises what :meth:`register` would before it reads any file, so that nothing is trained that could not be kept."""
+        self._base(principal, base_id, kind)
+        if kind is Kind.MERGED and await self._rows.merged_count() >= self._settings.max_merged_models:
+            raise no_room(self._settings.max_merged_models)
+
     async def register(self, principal: Principal, new: NewTunedModel, *, probation: bool = False) -> TunedModel:
-        """Copy an adapter into the store and make a model of it, which can be used when this returns.
+        """Copy a model's files into the store and make a model of them. An adapter can be used when this returns.
 
         With ``probation`` nobody but its examiner sees the model before :meth:`accept`; its state tells whether that is still due.
         To register the same files under the same name again gives the model that is there; so a job may repeat the step. Raises
-        :class:`InvalidRequest` for a base that takes no adapters and for files that can't be served on it, :class:`Conflict`
+        :class:`InvalidRequest` for a base that takes no such models and for files that can't be served on it, :class:`Conflict`
         for a name that is taken, :class:`~cluster.errors.PermissionDenied` (quota), :class:`StoreUnavailable`.
         """
         if new.name.org_id != principal.org_id:
             raise ValueError("a tuned model carries the name of the organization that registers it")
-        base = self._base(principal, new.name.base)
-        digests, sizes, shape = await asyncio.to_thread(_examined, new.folder, self._settings.max_adapter_bytes)
-        if shape.rank > base.adapters.max_rank:
-            raise _invalid(f"its rank is {shape.rank}, and {base.id!r} takes adapters up to rank {base.adapters.max_rank}")
+        base = self._base(principal, new.name.base, new.kind)
+        read = await asyncio.to_thread(self._read, new)
+        if new.kind is Kind.ADAPTER and read.rank > base.adapters.max_rank:
+            raise bad_adapter(f"its rank is {read.rank}, and {base.id!r} takes adapters up to rank {base.adapters.max_rank}")
         name = str(new.name)
         existing = await self._rows.entry(principal, name)
-        if existing is not None and existing.state is State.READY and existing.digests != digests:
+        if existing is not None and existing.state is State.READY and existing.digests != read.digests:
             raise Conflict(f"The model {name!r} exists already, with other files.", code="model_exists")
-        same = existing is not None and existing.digests == digests
+        same = existing is not None and existing.digests == read.digests
         if same and (found := await self.find(principal, name, probation=probation)) is not None:
             return found
         if existing is not None:
             await self._discard(existing)
-        step = "" if new.name.step is None else f"-{new.name.step}"
-        location = f"{principal.org_id}/{new.name.id}{step}-{secrets.token_hex(6)}"
-        now_us = self._now_us()
-        row = TunedModelRow(
-            name=name,
-            org_id=principal.org_id,
-            project_id=principal.project_id,
-            base_model=base.id,
-            kind=Kind.ADAPTER,
-            state=State.UPLOADING,
-            location=location,
-            config_sha256=digests[0],
-            config_bytes=sizes[0],
-            weights_sha256=digests[1],
-            weights_bytes=sizes[1],
-            rank=shape.rank,
-            job_id=new.job_id,
-            checkpoint_step=new.name.step,
-            created_us=now_us,
-            changed_us=now_us,
-        )
-        await self._rows.add(row, self._settings.max_models_per_organization)
+        row = self._row(principal, new, read)
+        await self._rows.add(row, self._settings.max_models_per_organization, self._settings.max_merged_models)
+        location = row.location
         try:
-            for key, file, digest in zip(object_keys(location), (CONFIG_FILE, WEIGHTS_FILE), digests, strict=True):
-                await self._upload(key, new.folder / file, digest)
+            for key, part in zip(read.keys(location), read.parts, strict=True):
+                await self._upload(key, part)
             state = State.PROBATION if probation else State.READY
             model = await self._rows.uploaded(name, location, state, self._now_us())
         except BaseException:
-            await self._discard(Entry(name, State.UPLOADING, location, digests))
+            await self._discard(Entry(name, State.UPLOADING, location, read.digests, read.kind, read.sizes[0]))
             raise
-        logger.info("tuned model %s: rank %d, %d bytes", name, shape.rank, sum(sizes))
+        logger.info("tuned model %s: %s, %d bytes", name, read.kind, sum(read.sizes))
         return model
 
     async def accept(self, principal: Principal, name: TunedName) -> None:
@@ -191,24 +181,56 @@ class TunedModels:
 
     # --- parts of the above -----------------------------------------------------------------------------------------------
 
-    def _base(self, principal: Principal, base_id: str) -> ModelSettings:
+    def _base(self, principal: Principal, base_id: str, kind: Kind) -> ModelSettings:
         base = self._bases.get(base_id)
         if base is None or base.organization not in (None, principal.org_id):
             raise ModelNotFound(f"The model {base_id[:128]!r} does not exist or you do not have access to it.", param="model")
-        if not base.adapters.enabled:
+        if kind is Kind.ADAPTER and not base.adapters.enabled:
             raise InvalidRequest(f"The model {base_id!r} does not take adapters.", param="model", code="model_not_available")
         return base
 
-    async def _upload(self, key: str, path: Path, digest: str) -> None:
-        """Raises :class:`InvalidRequest` when the file is not what it was a moment ago."""
+    def _read(self, new: NewTunedModel) -> Contents:
+        """Blocks."""
+        if new.kind is Kind.ADAPTER:
+            return contents.adapter(new.folder, self._settings.max_adapter_bytes)
+        return contents.merged(new.folder, self._settings.max_merged_bytes)
+
+    def _row(self, principal: Principal, new: NewTunedModel, read: Contents) -> TunedModelRow:
+        step = "" if new.name.step is None else f"-{new.name.step}"
+        now_us = self._now_us()
+        return TunedModelRow(
+            name=str(new.name),
+            org_id=principal.org_id,
+            project_id=principal.project_id,
+            base_model=new.name.base,
+            kind=read.kind,
+            state=State.UPLOADING,
+            location=f"{principal.org_id}/{new.name.id}{step}-{secrets.token_hex(6)}",
+            config_sha256=read.digests[0],
+            config_bytes=read.sizes[0],
+            weights_sha256=read.digests[1],
+            weights_bytes=read.sizes[1],
+            rank=read.rank,
+            job_id=new.job_id,
+            checkpoint_step=new.name.step,
+            created_us=now_us,
+            changed_us=now_us,
+        )
+
+    async def _upload(self, key: str, part: Part) -> None:
+        """Raises :class:`InvalidRequest` when a file is not what it was a moment ago."""
         seen = hashlib.sha256()
         writer = await self._storage.create(key)
         try:
-            with await asyncio.to_thread(path.open, "rb") as file:
-                while piece := await asyncio.to_thread(_next_piece, file, seen):
-                    await writer.write(piece)
-            if seen.hexdigest() != digest:
-                raise _invalid(f"{path.name} has changed while it was read")
+            if isinstance(part.content, bytes):
+                seen.update(part.content)
+                await writer.write(part.content)
+            else:
+                with await asyncio.to_thread(part.content.open, "rb") as file:
+                    while piece := await asyncio.to_thread(_next_piece, file, seen):
+                        await writer.write(piece)
+            if seen.hexdigest() != part.sha256:
+                raise bad_weights("its files have changed while they were read")
             await writer.commit()
         finally:
             await writer.abort()
@@ -220,37 +242,31 @@ class TunedModels:
         await self._remove(entry)
 
     async def _remove(self, entry: Entry) -> None:
-        for key in object_keys(entry.location):
+        for key in await self._keys(entry):
             await self._storage.delete(key)
         await self._rows.remove(entry)
 
+    async def _keys(self, entry: Entry) -> Sequence[str]:
+        """Of all objects, the manifest last: without it the others could not be found."""
+        if entry.kind is Kind.ADAPTER:
+            return object_keys(entry.location)
+        key = manifest_key(entry.location)
+        try:
+            raw = b"".join([piece async for piece in self._storage.read(key, 0, entry.manifest_bytes)])
+            places = len(Manifest.of(raw).files)
+        except ObjectMissing:
+            # Nothing else is there either: it is written first and deleted last.
+            return []
+        except BadManifest:
+            logger.error("the manifest of %s is damaged: objects of up to %d places are removed", entry.location, MAX_FILES)
+            places = MAX_FILES
+        return [*(file_key(entry.location, place) for place in range(places)), key]
+
     def _now_us(self) -> int:
         return int(self._now() * 1_000_000)
-
-
-def _examined(folder: Path, max_bytes: int) -> tuple[tuple[str, str], tuple[int, int], AdapterShape]:
-    """Digests and sizes of configuration and weights, and what they are. Blocks."""
-    try:
-        shape = read_shape(folder)
-    except BadAdapter as bad:
-        raise _invalid(str(bad)) from None
-    config, weights = folder / CONFIG_FILE, folder / WEIGHTS_FILE
-    sizes = config.stat().st_size, weights.stat().st_size
-    if sum(sizes) > max_bytes:
-        raise _invalid(f"it has {sum(sizes)} bytes, and at most {max_bytes} are allowed")
-    return (_digest(config), _digest(weights)), sizes, shape
 
 
 def _next_piece(file: BinaryIO, seen: hashlib._Hash) -> bytes:
     piece = file.read(_PIECE_BYTES)
     seen.update(piece)
     return piece
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _invalid(why: str) -> InvalidRequest:
-    return InvalidRequest(f"This adapter can't be served: {why}.", code="invalid_adapter")

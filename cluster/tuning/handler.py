@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cluster.config.schema import TuningSettings
 from cluster.errors import PermissionDenied
@@ -36,9 +36,15 @@ from cluster.tuning.trainer import (
     TrainingFailed,
     TrainingSpec,
 )
+from cluster.tuning.training import parity
 from cluster.tuning.training_step import TrainingStep
 from cluster.tuning.validation_step import FileValidation
 from cluster.tuning.workspace import Workspace
+
+NEXT_START: Final = (
+    "`ossature serve`: stop it and start it again; Kubernetes: `helm upgrade … --reuse-values --set rollout=$(date +%s)`"
+)
+"""What an operator does for merged models to be served."""
 
 
 class FineTuningHandler:
@@ -88,6 +94,7 @@ class FineTuningHandler:
         base = self._models.find(context.principal, spec.model)
         if base is None:
             raise JobFailed("model_not_available", f"The model {spec.model!r} can't be fine-tuned any more.", "model")
+        base = await self._in_its_form(context, base)
         counts = await self._prepared(context, spec, base, workspace)
         asked = self._training_spec(context, spec, base, workspace)
         estimate = await context.step("estimate", lambda: self._estimated(context, asked, counts))
@@ -104,13 +111,39 @@ class FineTuningHandler:
         trained = await context.step("train", lambda: training.run(resolved))
         await context.progress(replace(progress, step=trained["step"], estimated_finish=None).to_json())
         result_file = await self._result_file(context, workspace)
-        await self._publish(context, spec, trained)
-        await context.event(f"The job has succeeded: {spec.tuned_model} can be used.", key="succeeded")
+        await self._publish(context, spec, base, trained)
+        when = f"answers from the cluster's next start on ({NEXT_START})" if base.merged_because else "can be used"
+        await context.event(f"The job has succeeded: {spec.tuned_model} {when}.", key="succeeded")
         return {
             "fine_tuned_model": spec.tuned_model,
             "result_files": [result_file],
             "trained_tokens": trained["trained_tokens"],
         }
+
+    async def _in_its_form(self, context: JobContext, base: BaseModel) -> BaseModel:
+        """What is trained, decided once: a job that goes on after the settings have changed trains what it began with."""
+
+        async def decided() -> dict[str, Any]:
+            await self._publisher.check_room(context.principal, base)
+            return {
+                "max_rank": base.max_rank,
+                "every_weight": base.every_weight,
+                "experts": base.experts,
+                "merged_because": list(base.merged_because),
+            }
+
+        form = await context.step("form", decided)
+        base = replace(base, **{**form, "merged_because": tuple(form["merged_because"])})
+        if base.merged_because:
+            await context.event(
+                f"The result will be served as a model of its own, merged into the weights of {base.id}, because "
+                f"{' and '.join(base.merged_because)}. It takes the CPUs and GPUs of one more replica of {base.id}, from the "
+                "cluster's next start on.",
+                level="warn",
+                data={"merged_because": list(base.merged_because)},
+                key="form",
+            )
+        return base
 
     async def _prepared(self, context: JobContext, spec: TuningSpec, base: BaseModel, workspace: Workspace) -> RowCounts:
         validation = FileValidation(context, self._files, self._settings, spec.method, base)
@@ -167,19 +200,40 @@ class FineTuningHandler:
         await context.step("result_file", made)
         return file_id
 
-    async def _publish(self, context: JobContext, spec: TuningSpec, trained: dict[str, Any]) -> None:
+    async def _publish(self, context: JobContext, spec: TuningSpec, base: BaseModel, trained: dict[str, Any]) -> None:
         async def say(message: str, *, data: Mapping[str, Any] | None = None, key: str | None = None) -> None:
             await context.event(message, data=data, key=f"publish:{key or message}"[:200])
 
         async def publish(name: str, path: str, step: int | None, scores: str | None = None) -> str:
             found = Path(scores) if scores is not None else None
-            publication = Publication(context.principal, context.job.id, name, Path(path), step, found)
+            publication = Publication(context.principal, context.job.id, name, Path(path), step, found, base.merged_because)
             await unless_stopped(context, self._publisher.publish(publication, say))
             return name
 
         await context.step("publish", lambda: publish(spec.tuned_model, trained["path"], None, trained.get("scores")))
         await context.event(f"The model {spec.tuned_model} was made.", key="published")
+        if base.merged_because:
+            await context.event(
+                "Its checkpoints are not published: each would be a model of its own, with engines of its own.", key="checkpoints"
+            )
+            return
+
+        async def publish_checkpoint(name: str, path: str, step: int) -> str | None:
+            """``None``: it must not be served. The result can be all the same, and the job goes on."""
+            scores = await asyncio.to_thread(_scores_in, path)
+            try:
+                return await publish(name, path, step, scores)
+            except TrainingFailed as error:
+                await say(f"The checkpoint of step {step} is not published. {error.message}", key=f"refused:{step}")
+                return None
+
         for kept in trained["checkpoints"]:
             name, path, step = kept["model"], kept["path"], kept["step"]
-            await context.step(f"publish:{step}", lambda n=name, p=path, s=step: publish(n, p, s))  # type: ignore[misc]
-            await context.transaction(f"show:{step}", lambda session, s=step: checkpoints.show(session, context.job, s))  # type: ignore[misc]
+            if await context.step(f"publish:{step}", lambda n=name, p=path, s=step: publish_checkpoint(n, p, s)) is not None:  # type: ignore[misc]
+                await context.transaction(f"show:{step}", lambda session, s=step: checkpoints.show(session, context.job, s))  # type: ignore[misc]
+
+
+def _scores_in(checkpoint: str) -> str | None:
+    """The file of what the trainer makes of held-out rows with this checkpoint, if it has left one. Blocks."""
+    path = Path(checkpoint) / parity.FILE
+    return str(path) if path.is_file() else None

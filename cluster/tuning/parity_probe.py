@@ -54,7 +54,7 @@ class ParityProbe:
 
         Raises :class:`TrainingFailed` when the engine refuses the model, or no replica of its base answers in time.
         """
-        trained = await asyncio.to_thread(lambda: Trained.model_validate_json(scores.read_text()))
+        trained = await asyncio.to_thread(lambda: Trained.read(scores))
         served: dict[int, Scored] = {}
         for place, row in enumerate(trained.tuned.rows):
             try:

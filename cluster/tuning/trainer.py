@@ -22,7 +22,9 @@ class BaseModel:
     """A served model that can be tuned. ``source``: folder or repository with its weights.
 
     ``takes_images``: trained on images as well. ``serial_calls``: its chat template writes one call of a tool a message.
-    ``methods``: how it can be tuned. ``max_rank``: the largest adapter that its engines load.
+    ``methods``: how it can be tuned. ``max_rank``: of the adapters that are trained on it. ``every_weight``: is trained, and no
+    adapter. ``experts``: adapters go on a mixture's experts too. ``merged_because``: why its engines can't load what is trained;
+    empty: they can.
     """
 
     id: str
@@ -31,6 +33,9 @@ class BaseModel:
     serial_calls: bool = False
     methods: frozenset[Method] = frozenset(Method)
     max_rank: int = 16
+    every_weight: bool = False
+    experts: bool = False
+    merged_because: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ class Trainer(Protocol):
 class Publication:
     """Weights to be served as a model ``name`` of the principal's organization. ``step``: of a checkpoint; ``None``: the result.
 
-    ``scores``: see :class:`TrainingResult`.
+    ``scores``: see :class:`TrainingResult`. ``merged_because``: see :class:`BaseModel`; where it says why, the weights are whole.
     """
 
     principal: Principal
@@ -160,6 +165,7 @@ class Publication:
     path: Path
     step: int | None = None
     scores: Path | None = None
+    merged_because: tuple[str, ...] = ()
 
 
 class Say(Protocol):
@@ -169,9 +175,14 @@ class Say(Protocol):
 
 
 class Publisher(Protocol):
-    async def publish(self, publication: Publication, say: Say) -> None:
-        """The model can be asked for by its name when this returns. Idempotent, and may be cancelled.
+    async def check_room(self, principal: Principal, base: BaseModel) -> None:
+        """Before anything is trained. Raises :class:`TrainingFailed` where the result could not be kept."""
+        ...
 
-        Raises :class:`TrainingFailed` for weights that must not be served; then nothing of them is left that could be.
+    async def publish(self, publication: Publication, say: Say) -> None:
+        """The model is its organization's when this returns, and an adapter can be asked for by its name.
+
+        Idempotent, and may be cancelled. Raises :class:`TrainingFailed` for weights that must not be served; then nothing of them is
+        left that could be.
         """
         ...

@@ -31,12 +31,13 @@ class TuningCluster:
     http: str
     grpc: str
     api_key: str
+    admin_key: str
     folder: Path
 
-    def client(self, *, strict: bool = True) -> openai.OpenAI:
-        """The official client; ``strict``: with its response validation on."""
+    def client(self, key: str | None = None, *, strict: bool = True) -> openai.OpenAI:
+        """The official client; ``key``: another organization's; ``strict``: with its response validation on."""
         return openai.OpenAI(
-            base_url=f"{self.http}/v1", api_key=self.api_key, _strict_response_validation=strict, max_retries=0, timeout=120
+            base_url=f"{self.http}/v1", api_key=key or self.api_key, _strict_response_validation=strict, max_retries=0, timeout=120
         )
 
     def upload_items(self, path: Path) -> str:
@@ -65,15 +66,20 @@ def tiny_model(name: str, **settings: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def tuning_cluster(folder: Path, models: list[dict[str, Any]]) -> Iterator[TuningCluster]:
+def tuning_cluster(folder: Path, models: list[dict[str, Any]], **sections: Any) -> Iterator[TuningCluster]:
+    """In a ``folder`` that a cluster has been in before, that cluster is started again."""
     data_dir = folder / "data"
-    data_dir.mkdir()
+    data_dir.mkdir(exist_ok=True)
     tuning = {"enabled": True, "launcher": "process", "device": "cpu"}
-    config = write_config(folder, data_dir, models, tuning=tuning)
+    config = write_config(folder, data_dir, models, tuning=tuning, **sections)
     process = start(config, data_dir, folder / "serve.log")
     try:
         endpoints = json.loads((data_dir / "endpoints.json").read_text())
+<<<<<<< HEAD
         yield TuningCluster(endpoints["http"], endpoints["grpc"], endpoints["api_key"], folder)
+=======
+        yield TuningCluster(endpoints["http"], endpoints["api_key"], endpoints["admin_key"], folder)
+>>>>>>> merged
     finally:
         stop(process)
 

@@ -30,13 +30,17 @@ def folder(output_dir: Path) -> Path:
     return output_dir / FOLDER
 
 
+def path_of(output_dir: Path, step: int) -> Path:
+    return folder(output_dir) / f"{_PREFIX}{step}"
+
+
 def complete(output_dir: Path, step: int, *, epoch: float, epoch_end: bool) -> Checkpoint:
     """Say that the checkpoint of ``step`` is whole; durable once this returns.
 
     Raises:
         OSError: it can't be written.
     """
-    path = folder(output_dir) / f"{_PREFIX}{step}"
+    path = path_of(output_dir, step)
     for file in path.iterdir():
         if file.is_file():
             _sync(file)

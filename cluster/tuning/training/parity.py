@@ -55,12 +55,16 @@ class Scores(BaseModel):
 
 
 class Trained(BaseModel):
-    """What the training framework says of its base and of what it has made of it."""
+    """What the training framework says of its base and of what it has made of it.
+
+    ``saved``: of the whole model that it has left, loaded again; ``None`` for an adapter.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: Scores
     tuned: Scores
+    saved: Scores | None = None
 
     def write(self, output_dir: Path) -> Path:
         """Leave it in a run's folder, whole."""
@@ -68,6 +72,11 @@ class Trained(BaseModel):
         fresh.write_text(self.model_dump_json() + "\n")
         os.replace(fresh, output_dir / FILE)
         return output_dir / FILE
+
+    @classmethod
+    def read(cls, path: Path) -> Trained:
+        """What :meth:`write` has left. Raises ``OSError``, and ``ValueError`` for another file."""
+        return cls.model_validate_json(path.read_text())
 
     def only(self, places: Sequence[int]) -> Trained:
         """Of these rows alone, of which there is at least one."""
@@ -97,14 +106,14 @@ class Verdict:
     def accepted(self) -> bool:
         return self.reason is Reason.SAME_AS_TUNED
 
-    def describe(self) -> str:
-        """One sentence for the job's events."""
+    def describe(self, who: str = "The serving engine") -> str:
+        """One sentence for the job's events. ``who``: was compared."""
         distances = f"{self.off:.3f} nats a token from the tuned weights, {self.from_base:.3f} from the base"
         return {
-            Reason.SAME_AS_TUNED: f"The serving engine has the tuned model: {distances}.",
+            Reason.SAME_AS_TUNED: f"{who} answers as the tuned model: {distances}.",
             Reason.NO_EFFECT: f"Tuning changed the model by {self.effect:.3f} nats a token: too little to tell it from its base.",
-            Reason.EQUAL_TO_BASE: f"The serving engine answers as the base, without the adapter: {distances}.",
-            Reason.APART_FROM_TUNED: f"The serving engine answers neither as the tuned model nor as its base: {distances}.",
+            Reason.EQUAL_TO_BASE: f"{who} answers as the base, without what was trained: {distances}.",
+            Reason.APART_FROM_TUNED: f"{who} answers neither as the tuned model nor as its base: {distances}.",
         }[self.reason]
 
 

@@ -66,6 +66,8 @@ class TrainSpec(_Frozen):
     lora_rank: Annotated[int, Field(ge=1, le=256)] | None = None
     #: Whether a mixture's experts get adapters too. Serving engines differ in what they load: publish only after the parity probe.
     lora_experts: bool = False
+    #: Leave the whole model, with the adapter computed into its weights, in the base's precision and with the base's own tokenizer.
+    merge: bool = False
     #: Longer rows are left out, and counted. ``None``: the recipe's.
     max_length_tokens: Annotated[int, Field(ge=8)] | None = None
     #: Between the checkpoints of epoch ends; ``None``: none.

@@ -6,7 +6,9 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from cluster.errors import StoreUnavailable
+from cluster.identity.principal import Principal
 from cluster.tuning.trainer import (
+    BaseModel,
     Estimate,
     OnCheckpoint,
     OnMetrics,
@@ -80,10 +82,15 @@ class FakeTrainer:
 
 @dataclass
 class FakePublisher:
-    """``trouble``: how often publishing fails before it works."""
+    """``trouble``: how often publishing fails before it works. ``room``: why nothing could be kept."""
 
     trouble: int = 0
     published: list[Publication] = field(default_factory=list)
+    room: TrainingFailed | None = None
+
+    async def check_room(self, principal: Principal, base: BaseModel) -> None:
+        if self.room is not None:
+            raise self.room
 
     async def publish(self, publication: Publication, say: Say) -> None:
         if self.trouble:

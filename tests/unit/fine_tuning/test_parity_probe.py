@@ -14,7 +14,7 @@ from cluster.engine.contract import EngineRequest, EngineUsage, Fault, FaultKind
 from cluster.jobs.model import JobState
 from cluster.tuned.service import TunedModels
 from cluster.tuning.parity_probe import ParityProbe
-from cluster.tuning.trainer import OnCheckpoint, OnMetrics, TrainingResult, TrainingSpec
+from cluster.tuning.trainer import OnCheckpoint, OnMetrics, TrainedCheckpoint, TrainingResult, TrainingSpec
 from cluster.tuning.training.parity import Scored, Scores, Trained
 from tests.unit.fine_tuning.conftest import Tuning
 from tests.unit.fine_tuning.test_publishing import WritingTrainer, run
@@ -36,11 +36,18 @@ class ScoringTrainer(WritingTrainer):
     """Says of the rows what it was told to say."""
 
     leaves_scores: bool = True
+    of_checkpoints: dict[int, float] = field(default_factory=dict)
+    """What it says of the rows with the checkpoint of a step."""
 
     async def train(
         self, spec: TrainingSpec, on_metrics: OnMetrics, on_checkpoint: OnCheckpoint, stopping: asyncio.Event
     ) -> TrainingResult:
-        result = await super().train(spec, on_metrics, on_checkpoint, stopping)
+        async def kept(checkpoint: TrainedCheckpoint) -> None:
+            if (value := self.of_checkpoints.get(checkpoint.step)) is not None:
+                Trained(base=scores(BASE), tuned=scores(value)).write(checkpoint.path)
+            await on_checkpoint(checkpoint)
+
+        result = await super().train(spec, on_metrics, kept, stopping)
         if not self.leaves_scores:
             return result
         written = Trained(base=scores(BASE), tuned=scores(TUNED)).write(result.path.parent)
@@ -119,11 +126,33 @@ async def test_a_model_that_is_served_as_it_was_trained_is_published(tuning: Tun
     assert len(await registry_of(tuning).list(ACME)) == 4
     assert await verdict_event(tuning, job_id) == {"reason": "same_as_tuned", "effect": 3.75, "off": 0.0, "from_base": 3.75}
     asked = [json.loads(request.body) for request in relay.requests]
-    assert [body["prompt"] for body in asked] == [ids for ids, _ in ROWS], "the result is probed, its checkpoints are not"
+    assert [body["prompt"] for body in asked] == [ids for ids, _ in ROWS], "checkpoints without scores are not probed"
     for request, body in zip(relay.requests, asked, strict=True):
         assert (body["echo"], body["max_tokens"]) == (True, 1)
         assert request.adapter is not None
         assert request.adapter.name == job.spec["tuned_model"]
+
+
+async def test_checkpoints_are_probed_and_one_that_is_apart_is_left_out(tuning: Tuning, relay: ScoringRelay) -> None:
+    """The replica gives every model the log-probabilities of the result."""
+    trainer = ScoringTrainer(of_checkpoints={4: BASE, 6: -2.5, 8: TUNED})
+    job_id = await run(tuning, trainer, probe_of(tuning))
+    job = await tuning.job(job_id)
+    assert job.state is JobState.SUCCEEDED
+    name = job.spec["tuned_model"]
+    assert [model.name for model in await registry_of(tuning).list(ACME)] == [name, f"{name}:ckpt-step-8"]
+    async with tuning.served.http_client() as http:
+        shown = (await http.get(f"/v1/fine_tuning/jobs/{job_id}/checkpoints")).json()["data"]
+    assert [each["step_number"] for each in shown] == [8]
+    asked = [request.adapter.name for request in relay.requests if request.adapter is not None]
+    assert asked == [each for each in (name, *(f"{name}:ckpt-step-{step}" for step in (4, 6, 8))) for _ in ROWS]
+    told = [message for message in await tuning.messages(job_id) if "is not published" in message]
+    assert [message.partition(".")[0] for message in told] == [
+        "The checkpoint of step 4 is not published",
+        "The checkpoint of step 6 is not published",
+    ]
+    assert "too little to tell it from its base" in told[0]
+    assert "neither as the tuned model nor as its base" in told[1]
 
 
 async def test_nobody_sees_a_model_while_it_is_probed(tuning: Tuning, relay: ScoringRelay) -> None:

@@ -39,12 +39,13 @@ class WritingTrainer(FakeTrainer):
         return result
 
 
-async def run(tuning: Tuning, trainer: FakeTrainer, probe: ParityProbe | None = None) -> str:
+async def run(tuning: Tuning, trainer: FakeTrainer, probe: ParityProbe | None = None, model: str = "base") -> str:
+    """The id of a job, which has been run."""
     registry = tuning.served.storage.tuned
     assert registry is not None
     handler = FineTuningHandler(
         tuning.served.storage.files,
-        ServedModels(tuning.served.models),
+        ServedModels(tuning.served.models, merging=tuning.served.tuned_models.max_merged_models > 0),
         trainer,
         RegistryPublisher(registry, probe),
         tuning.served.tuning,
@@ -52,8 +53,9 @@ async def run(tuning: Tuning, trainer: FakeTrainer, probe: ParityProbe | None = 
     )
     file_id = await tuning.upload(lines())
     async with tuning.served.http_client() as http:
-        body = {"model": "base", "training_file": file_id, "suffix": "s"}
-        job_id: str = (await http.post("/v1/fine_tuning/jobs", json=body)).json()["id"]
+        body = {"model": model, "training_file": file_id, "suffix": "s"}
+        made = await http.post("/v1/fine_tuning/jobs", json=body)
+    job_id: str = made.raise_for_status().json()["id"]
     assert await JobWorker([handler], tuning.served.database, tuning.settings, tuning.metrics).run_one()
     return job_id
 
@@ -72,6 +74,7 @@ async def test_the_result_and_three_checkpoints_are_models_of_the_organization_a
     assert len(names) == 4
     for each in names:
         model = await registry.get(ACME, each)
+        assert model.adapter is not None
         assert (model.base_model, model.adapter.rank, model.job_id) == ("base", 4, job_id)
         assert await registry.find(GLOBEX, each) is None
     assert [TunedName.parse(each).step for each in names] == [None, 8, 6, 4]  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from cluster.admission.concurrency import ConcurrencyLimit
 from cluster.config.schema import AdmissionSettings, ModelSettings, PromptCacheSettings, RoutingSettings
 from cluster.engine.contract import Adapter, AdapterFile, EngineUsage, Fault, FaultKind, Frame
-from cluster.errors import ModelNotFound, ModelUnusable, OssatureError, PermissionDenied, StoreUnavailable
+from cluster.errors import ModelNotFound, ModelUnusable, OssatureError, Overloaded, PermissionDenied, StoreUnavailable
 from cluster.identity.principal import Principal
 from cluster.inference.accounting import RequestRecord
 from cluster.inference.cluster_inference import ClusterInference
@@ -19,8 +20,10 @@ from cluster.inference.requests.chat import ChatCompletionRequest
 from cluster.inference.service import Call
 from cluster.prompt_cache.salt import SaltDeriver
 from cluster.routing.adapters import adapter_tag
+from cluster.runtime.merged_models import settings_of
 from cluster.tuned.model import Kind, TunedModel
 from cluster.tuned.names import TunedName
+from cluster.tuned.weights import StoredWeights
 from tests.unit.inference.fake_relay import FakeRelay, Step
 from tests.unit.inference.test_cluster_inference import Records
 
@@ -59,21 +62,31 @@ class FakeRegistry:
         self.deleted.append(model_id)
 
 
+def merged(number: int, org: str = "org_a") -> TunedModel:
+    name = str(TunedName("base", org, "x", f"{number:016x}"))
+    return TunedModel(name, org, "base", Kind.MERGED, None, 7, weights=StoredWeights(f"{org}/{number}", "0" * 64, 10))
+
+
 MODEL = tuned()
+SERVED, NOT_STARTED, BOBS = merged(11), merged(12), merged(13, "org_b")
 SECOND = tuned(number=2)
 WITHOUT_BASE = tuned(base="plain")
 UNKNOWN = str(TunedName("base", "org_b", "x", "f" * 16))
 
 
 class Inside:
-    def __init__(self, *scripts: list[Step]) -> None:
+    def __init__(self, *scripts: list[Step], further: Sequence[TunedModel] = ()) -> None:
+        """``further``: models of the registry; those that are merged have engines, but for ``NOT_STARTED``."""
         self.relay = FakeRelay(*scripts)
         self.records = Records()
-        self.registry = FakeRegistry([MODEL, SECOND, WITHOUT_BASE])
+        self.registry = FakeRegistry([MODEL, SECOND, WITHOUT_BASE, *further])
         models = [
             ModelSettings(id="base", source="x", adapters={"enabled": True}, engine={"max_model_len": 4096}),
             ModelSettings(id="plain", source="x"),
         ]
+        started = [model for model in further if model.kind is Kind.MERGED and model is not NOT_STARTED]
+        models += [settings_of(model, models[0]) for model in started]
+        self.served = {"base", *(model.name for model in started)}
         cache = PromptCacheSettings()
         self.inference = ClusterInference(
             models={model.id: model for model in models},
@@ -83,7 +96,7 @@ class Inside:
             max_in_progress=8,
             recorder=self.records,
             admission=AdmissionSettings(),
-            has_replica=lambda model: model == "base",
+            has_replica=lambda model: model in self.served,
             tuned=self.registry,  # type: ignore[arg-type]  # what it asks of a lookup
         )
 
@@ -199,3 +212,58 @@ async def test_what_the_engine_can_not_load_is_told_in_its_words(kind: FaultKind
     inside = Inside([Frame(fault=Fault(kind, "The files of the model's adapter are missing."))])
     with pytest.raises(error, match="files of the model's adapter are missing"):
         await inside.ask(MODEL.name)
+
+
+async def test_a_merged_model_has_engines_of_its_own_and_is_counted_by_itself() -> None:
+    inside = Inside([ANSWER], further=[SERVED])
+    await inside.ask(SERVED.name)
+    (request,) = inside.relay.requests
+    assert request.adapter is None
+    assert json.loads(request.body)["model"] == SERVED.name
+    assert (inside.record.model, inside.record.asked_model) == (SERVED.name, SERVED.name)
+
+
+async def test_a_merged_model_without_an_engine_says_when_it_has_one() -> None:
+    inside = Inside(further=[NOT_STARTED])
+    with pytest.raises(ModelUnusable, match="when it is started or deployed the next time") as caught:
+        await inside.ask(NOT_STARTED.name)
+    assert caught.value.code == "model_not_started"
+    assert (await inside.inference.find_model(ALICE, NOT_STARTED.name)).owned_by == "org_a"
+
+
+async def test_a_merged_model_without_a_replica_is_busy_and_not_unknown() -> None:
+    inside = Inside(further=[SERVED])
+    inside.served.clear()
+    with pytest.raises(Overloaded, match="no running replica"):
+        await inside.ask(SERVED.name)
+
+
+async def test_merged_models_are_listed_once_and_to_their_organization_alone() -> None:
+    inside = Inside(further=[SERVED, NOT_STARTED, BOBS])
+    alices = [card.id for card in await inside.inference.list_models(ALICE)]
+    assert alices == ["base", "plain", MODEL.name, SECOND.name, WITHOUT_BASE.name, SERVED.name, NOT_STARTED.name]
+    assert [card.id for card in await inside.inference.list_models(BOB)] == ["base", "plain", BOBS.name]
+    assert [card.id for card in inside.inference.models(ALICE)] == ["base", "plain"], "the cluster's own, for realtime sessions"
+
+
+@pytest.mark.parametrize("target", [BOBS, merged(14, "org_b")], ids=["served", "made up"])
+async def test_another_organizations_merged_model_is_one_that_does_not_exist(target: TunedModel) -> None:
+    inside = Inside(further=[SERVED, BOBS])
+    for call in (inside.ask(target.name), inside.inference.find_model(ALICE, target.name)):
+        with pytest.raises(ModelNotFound) as caught:
+            await call
+        assert caught.value.message == f"The model {target.name!r} does not exist or you do not have access to it."
+    with pytest.raises(ModelNotFound):
+        await inside.inference.delete_model(ALICE, target.name)
+    assert (inside.record.model, inside.record.asked_model) == ("unknown", "unknown")
+    assert inside.relay.requests == []
+
+
+async def test_a_deleted_merged_model_is_gone_though_its_engine_runs() -> None:
+    inside = Inside(further=[SERVED])
+    await inside.inference.delete_model(ALICE, SERVED.name)
+    assert inside.registry.deleted == [SERVED.name]
+    inside.registry.models.remove(SERVED)
+    with pytest.raises(ModelNotFound):
+        await inside.ask(SERVED.name)
+    assert inside.relay.requests == []

@@ -26,6 +26,7 @@ from cluster.config.schema import (
     JobsSettings,
     ModelSettings,
     StoredCompletionsSettings,
+    TunedModelsSettings,
     TuningSettings,
 )
 from cluster.edges.http.app import build_app
@@ -68,6 +69,7 @@ class Served:
     completions: StoredCompletionsSettings = field(default_factory=StoredCompletionsSettings)
     files: FilesSettings = field(default_factory=FilesSettings)
     tuning: TuningSettings = field(default_factory=TuningSettings)
+    tuned_models: TunedModelsSettings = field(default_factory=TunedModelsSettings)
     models: list[ModelSettings] = field(
         default_factory=lambda: [ModelSettings(id="demo", source="x"), ModelSettings(id="other", source="x")]
     )
@@ -110,6 +112,7 @@ class Served:
             files=self.files,
             evals=self.evals,
             tuning=self.tuning,
+            tuned_models=self.tuned_models,
         )
         self.database = Database.open(url, DatabaseSettings())
         self.jobs = Jobs(self.database, self.working)

@@ -58,6 +58,12 @@ def probe(tuned: Any, held_out: list[Encoded]) -> Trained:
     return Trained(base=base, tuned=score(tuned, held_out))
 
 
+def scored(tuned: Any, held_out: list[Encoded]) -> Scores:
+    """Score rows with a model as it is in memory."""
+    tuned.eval()
+    return score(tuned, held_out)
+
+
 def score(scored: Any, held_out: list[Encoded]) -> Scores:
     """Log-probabilities of each row's completion, under teacher forcing, computed in float32."""
     found = []

@@ -29,8 +29,11 @@ class Reporting(TrainerCallback):  # type: ignore[misc]
         steps_per_epoch: int,
         checkpoint_every_steps: int | None,
         is_main: bool,
+        score: Callable[[Any, Path], None] | None = None,
     ) -> None:
+        """``score``: leaves in an epoch's checkpoint what the model makes of held-out completions."""
         self._say = say
+        self._score = score
         self._sync = sync
         self._output_dir = output_dir
         self._steps_per_epoch = steps_per_epoch
@@ -100,12 +103,14 @@ class Reporting(TrainerCallback):  # type: ignore[misc]
                 valid_mean_token_accuracy=_finite(metrics.get("eval_mean_token_accuracy")),
             )
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **passed: Any) -> None:
         """Make a checkpoint count, say so, and remove what it replaces."""
         if not self._is_main:
             return
         self._sync()
         epoch_end = self._is_epoch_end(state)
+        if epoch_end and self._score is not None:
+            self._score(passed["model"], checkpoints.path_of(self._output_dir, state.global_step))
         made = checkpoints.complete(self._output_dir, state.global_step, epoch=round(state.epoch or 0.0, 6), epoch_end=epoch_end)
         say_checkpoint(self._say, made)
         checkpoints.prune(self._output_dir)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -18,19 +17,17 @@ from cluster.tuning.recipes.estimate import estimate
 from cluster.tuning.recipes.recipe import Recipe
 from cluster.tuning.recipes.shape import ModelShape
 from cluster.tuning.training import checkpoints, hyperparameters, stopping
-from cluster.tuning.training.encoding import Renderer
+from cluster.tuning.training.encoding import Encoded, Renderer
 from cluster.tuning.training.errors import InvalidRow, UnsupportedModel
 from cluster.tuning.training.hyperparameters import Resolved
-from cluster.tuning.training.loop import data, model, probe, trainers, vision
+from cluster.tuning.training.loop import data, model, probe, result, trainers, vision
 from cluster.tuning.training.loop.reporting import Reporting, Say, agreed, say_checkpoint
 from cluster.tuning.training.parity import Trained
 from cluster.tuning.training.spec import Adapter, Device, Method, TrainSpec
 
-ADAPTER = "adapter"
-
 
 def train(spec: TrainSpec, say: Say, sync: Callable[[], None], *, is_main: bool) -> None:
-    """Train, from the last whole checkpoint if there is one, and leave the result in ``output_dir/adapter``.
+    """Train, from the last whole checkpoint if there is one, and leave the result in ``output_dir/adapter`` (:mod:`result`).
 
     ``say`` takes events, ``sync`` returns once they are durable; of several workers only the main one has a say.
 
@@ -67,6 +64,7 @@ def train(spec: TrainSpec, say: Say, sync: Callable[[], None], *, is_main: bool)
         steps_per_epoch=run.steps_per_epoch,
         checkpoint_every_steps=spec.checkpoint_every_steps,
         is_main=is_main,
+        score=prepared.checkpoint_scores() if is_main else None,
     )
     trainer.add_callback(reporting)
     trainer.remove_callback(transformers.PrinterCallback)
@@ -79,12 +77,11 @@ def train(spec: TrainSpec, say: Say, sync: Callable[[], None], *, is_main: bool)
             say("stopped", step=step or (resumed.step if resumed else 0), reason=reason.value)
         return
     if is_main:
-        result = _publish(trainer, spec.output_dir)
-        scores = prepared.scores(trainer)
+        written, scores = prepared.result(trainer)
         say(
             "finished",
             step=step,
-            adapter=str(result),
+            adapter=str(written),
             parity=str(scores.write(spec.output_dir)) if scores is not None else None,
             seconds=round(time.monotonic() - started_s, 3),
         )
@@ -125,13 +122,57 @@ class _Prepared:
         arguments = trainers.supervised_arguments(spec, recipe, run, has_validation=has_validation)
         return trainers.SupervisedTrainer(args=arguments, data_collator=self._collator(), **common)
 
-    def scores(self, trainer: Any) -> Trained | None:
-        """What this run's adapter, as it is in memory, makes of held-out completions; ``None`` where that is not asked for."""
-        if not self._spec.parity_rows or self._spec.adapter is Adapter.FULL:
+    def result(self, trainer: Any) -> tuple[Path, Trained | None]:
+        """Leave what was trained, and say what it makes of held-out completions, where that is asked for."""
+        held_out = self._held_out() if self._spec.parity_rows else []
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        if not self._leaves_whole:
+            written = result.write_adapter(trainer, self._spec.output_dir)
+            return written, probe.probe(trained, held_out) if held_out else None
+        return self._whole(trainer, trained, held_out)
+
+    def checkpoint_scores(self) -> Callable[[Any, Path], None] | None:
+        """What scores an adapter that is being trained, into the folder of its checkpoint; ``None`` where nothing is to be scored.
+
+        Checkpoints of whole models are published by nobody.
+        """
+        held_out = self._held_out() if self._spec.parity_rows and not self._leaves_whole else []
+        if not held_out:
             return None
+
+        def score(trained: Any, folder: Path) -> None:
+            probe.probe(trained, held_out).write(folder)
+            trained.train()
+
+        return score
+
+    @property
+    def _leaves_whole(self) -> bool:
+        return self._spec.merge or self._spec.adapter is Adapter.FULL
+
+    def _whole(self, trainer: Any, trained: Any, held_out: list[Encoded]) -> tuple[Path, Trained | None]:
+        """The files that are left are loaded again and scored too: no engine has them for long."""
+        spec, recipe = self._spec, self._recipe
+        # Before anything is merged or rounded.
+        tuned = probe.scored(trained, held_out) if held_out else None
+        written = result.write_whole(trained, spec.base_model, recipe, spec.output_dir)
+        del trained
+        result.forget(trainer)
+        if tuned is None:
+            return written, None
+        base, saved = (probe.scored(self._loaded(folder), held_out) for folder in (spec.base_model, written))
+        return written, Trained(base=base, tuned=tuned, saved=saved)
+
+    def _loaded(self, folder: Path) -> Any:
+        """For scoring: on one device, or laid across those that the run has."""
+        spec, recipe = self._spec, self._recipe
+        spread = spec.device is Device.CUDA and recipe.gpus_for(spec.adapter) > 1
+        loaded = model.load_model(folder, recipe, device=spec.device, adapter=Adapter.LORA, spread=spread)
+        return loaded if spread or spec.device is Device.CPU else loaded.to("cuda")
+
+    def _held_out(self) -> list[Encoded]:
         tokenizer = self._templated.tokenizer if self._sees else self._templated
-        held_out = probe.held_out(self._spec, self._renderer, tokenizer, parts=self._sees)
-        return probe.probe(trainer.accelerator.unwrap_model(trainer.model), held_out) if held_out else None
+        return probe.held_out(self._spec, self._renderer, tokenizer, parts=self._sees)
 
     def _rows(self, path: Path) -> data.Rows:
         if self._sees:
@@ -183,14 +224,3 @@ def _beginning(
         "beta": run.beta if spec.method is Method.DPO else None,
         "estimate": cost.describe(),
     }
-
-
-def _publish(trainer: Any, output_dir: Path) -> Path:
-    """Write the trained weights with their tokenizer, and put them in place whole."""
-    result, fresh = output_dir / ADAPTER, output_dir / f".{ADAPTER}"
-    shutil.rmtree(fresh, ignore_errors=True)
-    trainer.save_model(str(fresh))
-    (fresh / "training_args.bin").unlink(missing_ok=True)
-    shutil.rmtree(result, ignore_errors=True)
-    os.rename(fresh, result)
-    return result
