@@ -20,11 +20,8 @@ from cluster.runtime import processes
 from cluster.runtime.credentials import provide
 from cluster.runtime.endpoints import Endpoints, reachable
 from cluster.runtime.exposure import exposures
-<<<<<<< HEAD
 from cluster.runtime.lost_ray import RayLost, leave_after, leave_without_ray
-=======
 from cluster.runtime.merged_models import join_merged
->>>>>>> merged
 from cluster.runtime.preparation import StartError, check_ports, prepare
 from cluster.runtime.ray_cluster import node_alive, start_ray
 from cluster.runtime.ray_watch import RayWatch

@@ -75,11 +75,7 @@ def tuning_cluster(folder: Path, models: list[dict[str, Any]], **sections: Any) 
     process = start(config, data_dir, folder / "serve.log")
     try:
         endpoints = json.loads((data_dir / "endpoints.json").read_text())
-<<<<<<< HEAD
-        yield TuningCluster(endpoints["http"], endpoints["grpc"], endpoints["api_key"], folder)
-=======
-        yield TuningCluster(endpoints["http"], endpoints["api_key"], endpoints["admin_key"], folder)
->>>>>>> merged
+        yield TuningCluster(endpoints["http"], endpoints["grpc"], endpoints["api_key"], endpoints["admin_key"], folder)
     finally:
         stop(process)
 
