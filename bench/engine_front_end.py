@@ -29,7 +29,7 @@ import uvloop
 
 from bench.programs import ROOT
 from bench.scripted import ENGINE, QUESTION, SCRIPT_VARIABLE, SOURCE, ScriptedEngine, script
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.contract import EngineRequest, Operation
 
 MODEL = "bench"

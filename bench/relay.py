@@ -34,7 +34,8 @@ from ray import serve
 from ray.serve.config import RequestRouterConfig
 from ray.serve.handle import DeploymentHandle
 
-from cluster.config.schema import ModelSettings, RelaySettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.contract import EngineRequest, EngineUsage, Frame, Operation, PayloadSink
 from cluster.engine.deployment import EngineReplica
 from cluster.relay.channel.calls import Calls

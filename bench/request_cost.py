@@ -144,7 +144,9 @@ class Application:
 async def serve(folder: Path, profile: Path | None) -> None:
     """Answer numbers on standard input with figures, until it ends."""
     from cluster.admission.concurrency import ConcurrencyLimit
-    from cluster.config.schema import ClusterConfig, IdentitySettings, ModelSettings
+    from cluster.config.schema import ClusterConfig
+    from cluster.config.settings.identity import IdentitySettings
+    from cluster.config.settings.models import ModelSettings
     from cluster.edges.http.app import build_app
     from cluster.identity.authenticator import Authenticator
     from cluster.identity.bootstrap import ensure_organization

@@ -22,7 +22,7 @@ from pathlib import Path
 from ray.serve._private.common import DeploymentHandleSource, DeploymentID, RequestMetadata
 from ray.serve.request_router import PendingRequest, ReplicaID
 
-from cluster.config.schema import PromptCacheSettings, Retention
+from cluster.config.settings.prompt_cache import PromptCacheSettings, Retention
 from cluster.inference.request_router import PrefixRouter
 from cluster.prompt_cache import SaltDeriver
 from cluster.routing.anchors import AnchorChooser

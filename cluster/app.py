@@ -19,7 +19,9 @@ from ray.serve import Application
 from ray.serve.config import RequestRouterConfig
 from ray.serve.schema import LoggingConfig
 
-from cluster.config.schema import ClusterConfig, ModelSettings, RoutingSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.routing import RoutingSettings
 from cluster.edges.gateway import Gateway
 from cluster.engine.placement import place
 from cluster.job_handlers import JOB_HANDLERS, HandlerFactory, switched_on

@@ -20,7 +20,8 @@ import uvloop
 from bench.fakes.engine import FakeEngine
 from bench.fakes.worker import MODEL
 from bench.gateway.fake_handle import CHANNEL_KEY, REPLICA_ID, read_message, write_message
-from cluster.config.schema import ModelSettings, RelaySettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.deployment import EngineReplica
 from cluster.relay.channel.calls import Admission, Calls
 from cluster.relay.channel.replica_end import Dialer

@@ -22,7 +22,9 @@ from bench.fakes.worker import MODEL
 from bench.gateway.fake_handle import CHANNEL_KEY, REPLICA_ID, FakeHandle
 from bench.gateway.fake_router import FakeRouter
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import ClusterConfig, LoggingSettings, ModelSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.telemetry import LoggingSettings
 from cluster.edges.http.app import build_app
 from cluster.identity.authenticator import Authenticator
 from cluster.identity.bootstrap import ensure_organization

@@ -16,7 +16,7 @@ from bench.fakes.worker import MODEL
 from bench.live.stack import BACKGROUND, CORE, FRONT_END, ROUTER, Fleet, Running
 from bench.load import Target
 from bench.programs import FOLDER, Program, Unavailable, answers, free_ports
-from cluster.config.schema import RelaySettings
+from cluster.config.settings.routing import RelaySettings
 
 _START_TIMEOUT_S = 300.0
 _STOP_GRACE_S = 60.0

@@ -13,7 +13,7 @@ import msgspec
 
 from cluster.completions.capture import Asked, Capture, TooLarge
 from cluster.completions.stored_usage import StoredUsage
-from cluster.config.schema import StoredCompletionsSettings
+from cluster.config.settings.storage import StoredCompletionsSettings
 from cluster.errors import StoreUnavailable
 from cluster.identity.principal import Principal
 from cluster.store.group_commit import GroupCommit, Write

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlalchemy import delete, select
 
-from cluster.config.schema import StoredCompletionsSettings
+from cluster.config.settings.storage import StoredCompletionsSettings
 from cluster.store.database import Database
 from cluster.store.periodic import Periodic
 from cluster.store.tables import StoredCompletionRow

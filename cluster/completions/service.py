@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from cluster.completions.capture import tag_rows
-from cluster.config.schema import StoredCompletionsSettings
+from cluster.config.settings.storage import StoredCompletionsSettings
 from cluster.errors import InvalidRequest, NotFound
 from cluster.identity.principal import Principal
 from cluster.store.database import Database

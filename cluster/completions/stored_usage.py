@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from cluster.config.schema import StoredCompletionsSettings
+from cluster.config.settings.storage import StoredCompletionsSettings
 from cluster.store.database import Database
 from cluster.store.periodic import Periodic
 from cluster.store.tables import StoredCompletionRow

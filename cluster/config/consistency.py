@@ -14,7 +14,9 @@ from cluster.config.managed_arguments import ISOLATING_HASHES, MANAGED, TESTED_K
 from cluster.config.problems import Problem
 
 if TYPE_CHECKING:
-    from cluster.config.schema import ClusterConfig, ModelSettings, SpeechSettings
+    from cluster.config.schema import ClusterConfig
+    from cluster.config.settings.models import ModelSettings
+    from cluster.config.settings.speech import SpeechSettings
 
 PARALLEL_SIZES = ("tensor_parallel_size", "pipeline_parallel_size", "prefill_context_parallel_size", "data_parallel_size")
 VLLM_DEFAULT_GPU_MEMORY_UTILIZATION = 0.92

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.errors import OssatureError
 from cluster.realtime.driver.local_ears import speech_stack
 from cluster.realtime.driver.speech import SpeechStack

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from cluster.config.schema import ModelSettings, RelaySettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.adapters.folder import AdapterFolder, claim
 from cluster.engine.adapters.loading import Held
 from cluster.engine.coalesce import coalesced

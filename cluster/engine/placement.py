@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 
 REPLICA_CPUS = 0.1
 """Logical CPUs of the replica's own actor where the workers are actors of their own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from cluster.evals.asking import Ask, InferenceAsk
 from cluster.evals.grading import Grading
 from cluster.evals.judging import Judge

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from cluster.errors import InvalidRequest, NotFound, PermissionDenied
 from cluster.evals.data_source import SourceConfig, described, namespaces_schema, parse_source, read_source
 from cluster.evals.definitions import Criterion, LabelModel, Python, ScoreModel, parse_criteria

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.config.schema import FilesSettings
+from cluster.config.settings.storage import FilesSettings
 from cluster.errors import InvalidRequest, NotFound, StoreUnavailable
 from cluster.files import quota
 from cluster.files.model import File, Purpose, is_file_id, object_key

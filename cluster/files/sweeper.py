@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sqlalchemy import delete, select
 
-from cluster.config.schema import FilesSettings
+from cluster.config.settings.storage import FilesSettings
 from cluster.files.model import is_file_id, object_key
 from cluster.files.upload import FileMetrics
 from cluster.store.database import Database

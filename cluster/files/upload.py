@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from cluster.config.schema import FilesSettings
+from cluster.config.settings.storage import FilesSettings
 from cluster.errors import PermissionDenied, RequestTooLarge
 from cluster.files import quota
 from cluster.files.model import File, Purpose, clean_filename, new_file_id, object_key

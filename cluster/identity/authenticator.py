@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sqlalchemy import select
 
-from cluster.config.schema import IdentitySettings
+from cluster.config.settings.identity import IdentitySettings
 from cluster.errors import Overloaded, PermissionDenied, StoreUnavailable, Unauthenticated
 from cluster.identity.cache import KeyCache
 from cluster.identity.last_used import LastUsed

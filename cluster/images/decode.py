@@ -12,7 +12,7 @@ from typing import Final
 
 from PIL import Image
 
-from cluster.config.schema import ImageSettings
+from cluster.config.settings.images import ImageSettings
 from cluster.images.encoded import EncodedImage
 from cluster.images.fetch import too_large
 from cluster.images.refused import ImageRefused

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpcore
 
-from cluster.config.schema import ImageSettings
+from cluster.config.settings.images import ImageSettings
 from cluster.images.addresses import networks
 from cluster.images.guarded_network import GuardedNetwork, Resolve, resolve
 from cluster.images.refused import ImageRefused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from cluster.config.schema import ImageSettings
+from cluster.config.settings.images import ImageSettings
 from cluster.errors import InvalidRequest
 from cluster.images.decode import TRAINED_ON, Kinds, data_of, decoded
 from cluster.images.encoded import EncodedImage

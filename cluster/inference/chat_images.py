@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.config.schema import ChatImageSettings
+from cluster.config.settings.images import ChatImageSettings
 from cluster.errors import InvalidRequest
 from cluster.images.decode import IN_CHATS, inspected
 from cluster.images.encoded import EncodedImage

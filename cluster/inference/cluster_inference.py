@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import AdmissionSettings, ModelSettings
+from cluster.config.settings.edges import AdmissionSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.contract import EngineRequest
 from cluster.errors import DeadlineExceeded, EngineFailed, Overloaded, PermissionDenied
 from cluster.identity.principal import Principal

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.contract import Adapter
 from cluster.errors import ModelNotFound, ModelUnusable, PermissionDenied
 from cluster.identity.principal import Principal

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cluster.config.schema import PromptCacheSettings, RoutingSettings
+from cluster.config.settings.prompt_cache import PromptCacheSettings
+from cluster.config.settings.routing import RoutingSettings
 from cluster.identity.principal import Principal
 from cluster.inference.plan import Plan
 from cluster.inference.requests import GenerationRequest

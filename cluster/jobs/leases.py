@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.config.schema import JobsSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.jobs.errors import LeaseLost
 from cluster.jobs.model import LEASED, MAX_MESSAGE_CHARS, Job, JobError, JobState, NewEvent
 from cluster.jobs.rows import add_events, change_state, encoded, job_of, storable

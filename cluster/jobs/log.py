@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.config.schema import JobsSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.errors import InvalidRequest
 from cluster.identity.principal import Principal
 from cluster.jobs.model import EventPage, Job, JobEvent, is_event_id, is_job_id

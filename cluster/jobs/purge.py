@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sqlalchemy import delete, or_, select
 
-from cluster.config.schema import JobsSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.store.database import Database
 from cluster.store.periodic import Periodic
 from cluster.store.tables import JobEventRow, JobRow, JobStepRow

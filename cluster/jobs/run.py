@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from cluster.config.schema import JobsSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.errors import StoreUnavailable
 from cluster.jobs.context import JobContext
 from cluster.jobs.errors import JobFailed, JobStopped, LeaseLost, StopReason

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.config.schema import JobsSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.errors import Conflict, InvalidRequest, RateLimited
 from cluster.identity.principal import Principal
 from cluster.jobs.log import JobLog, Order

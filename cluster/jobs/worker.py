@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
-from cluster.config.schema import JobsSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.errors import StoreUnavailable
 from cluster.jobs.context import JobContext
 from cluster.jobs.errors import StopReason

@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Callable
 
-from cluster.config.schema import PromptCacheSettings, Retention
+from cluster.config.settings.prompt_cache import PromptCacheSettings, Retention
 from cluster.prompt_cache.keys import derive_key, encode_fields
 
 ANCHOR_PROMPT_BYTES = 1024

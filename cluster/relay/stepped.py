@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 from ray.serve.handle import DeploymentHandle
 
-from cluster.config.schema import RelaySettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.contract import EngineRequest, Frame
 from cluster.relay import call_router
 from cluster.relay.channel.gateway_end import ChannelServer

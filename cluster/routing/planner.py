@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.config.schema import RoutingSettings
+from cluster.config.settings.routing import RoutingSettings
 from cluster.routing.anchors import AnchorChooser, estimated_tokens
 from cluster.routing.chain import prefix_chain_offloaded
 from cluster.routing.ticket import RouteTicket

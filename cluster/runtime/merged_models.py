@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cluster.config.schema import AdapterSettings, ClusterConfig, ModelSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.models import AdapterSettings, ModelSettings
 from cluster.errors import StoreUnavailable
 from cluster.runtime.preparation import StartError
 from cluster.store.database import Database

@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from cluster.config.schema import ClusterConfig, ModelSettings, TunedModelsSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.tuning import TunedModelsSettings
 from cluster.runtime.cluster_secret import FILE, SecretError, SecretFile
 
 CREDENTIALS_FILE = "credentials.json"

@@ -11,7 +11,9 @@ import ray
 from ray import serve
 
 from cluster import heap
-from cluster.config.schema import LoggingSettings, ModelSettings, RelaySettings, RoutingSettings, TracingSettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.routing import RelaySettings, RoutingSettings
+from cluster.config.settings.telemetry import LoggingSettings, TracingSettings
 from cluster.engine.deployment import EngineReplica
 from cluster.engine.isolation_watch import IsolationWatch
 from cluster.engine.residency import Residency

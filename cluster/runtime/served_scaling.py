@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cluster.config.schema import AutoscalingSettings
+from cluster.config.settings.models import AutoscalingSettings
 from cluster.engine import scaling
 from cluster.engine.prompt_waits import FORCED_OFF, LATE, PROMPTS
 

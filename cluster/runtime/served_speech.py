@@ -7,7 +7,8 @@ import logging
 from ray import serve
 
 from cluster import heap
-from cluster.config.schema import LoggingSettings, SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
+from cluster.config.settings.telemetry import LoggingSettings
 from cluster.speech.deployment import SpeechReplica
 from cluster.telemetry import logs
 from cluster.telemetry.speech_replica_metrics import SpeechReplicaMetrics

@@ -15,7 +15,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.config.schema import ClusterConfig, LoggingSettings, MetricsSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.telemetry import LoggingSettings, MetricsSettings
 from cluster.runtime import ray_cluster
 from cluster.runtime.endpoints import reachable
 from cluster.telemetry import logs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.speech.contract import Recognizer, Synthesizer
 from cluster.speech.errors import SpeechUnavailable
 from cluster.speech.espeak.synthesizer import EspeakSynthesizer

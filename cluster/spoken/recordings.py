@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.errors import Overloaded
 
 _RETRY_AFTER_S = 5.0

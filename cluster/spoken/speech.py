@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.errors import ModelNotFound
 from cluster.inference.accounting import Recorder
 from cluster.speech.contract import Recognizer, Synthesizer, VoiceActivityDetector

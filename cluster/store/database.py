@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from cluster.config.schema import DatabaseSettings
+from cluster.config.settings.database import DatabaseSettings
 from cluster.store.errors import store_errors
 from cluster.store.frequent import (
     BulkInsert,

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
 
-from cluster.config.schema import LoggingSettings
+from cluster.config.settings.telemetry import LoggingSettings
 from cluster.telemetry.redaction import ExceptionInfo, RedactingRecord, format_exception, redact
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)

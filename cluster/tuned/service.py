@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from cluster.config.schema import ModelSettings, TunedModelsSettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.tuning import TunedModelsSettings
 from cluster.errors import Conflict, InvalidRequest, ModelNotFound, StoreUnavailable
 from cluster.identity.principal import Principal
 from cluster.store.database import Database

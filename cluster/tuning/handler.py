@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-from cluster.config.schema import TuningSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.errors import PermissionDenied
 from cluster.files.model import Purpose, new_file_id
 from cluster.files.service import Files

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from cluster.config.schema import TuningSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.tuning.hyperparameters import Hyperparameters
 from cluster.tuning.trainer import (
     Estimate,

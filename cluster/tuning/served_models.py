@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.identity.principal import Principal
 from cluster.tuned.names import is_tuned
 from cluster.tuning.recipes import catalog

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
-from cluster.config.schema import TuningSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.errors import NotFound
 from cluster.files.service import Files
 from cluster.images.fetch import ImageFetcher

@@ -152,7 +152,7 @@ class ChaosCluster:
 
         from sqlalchemy import select
 
-        from cluster.config.schema import DatabaseSettings
+        from cluster.config.settings.database import DatabaseSettings
         from cluster.store.database import Database
         from cluster.store.tables import UsageRow
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.schema import RaySettings
+from cluster.config.settings.ray_cluster import RaySettings
 from cluster.runtime import processes
 from cluster.runtime.lost_ray import EXIT_CODE, LEAVE_WITHIN_S
 from tests.chaos import redis

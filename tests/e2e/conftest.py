@@ -21,7 +21,7 @@ import openai
 import pytest
 import yaml
 
-from cluster.config.schema import DatabaseSettings
+from cluster.config.settings.database import DatabaseSettings
 from cluster.identity.directory import Directory
 from cluster.identity.principal import Principal
 from cluster.store.database import Database

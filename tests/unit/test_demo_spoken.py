@@ -9,7 +9,7 @@ import string
 
 import pytest
 
-from cluster.config.schema import RealtimeSettings
+from cluster.config.settings.realtime import RealtimeSettings
 from models.demo import batches, chat, probe, shop, spoken, tools
 from models.demo.curriculum import VOICE_PROMPTS, dialogue_of, random_dialogue
 from models.demo.dialogue import Dialogue, Draft

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from cluster.config.schema import HttpSettings
+from cluster.config.settings.edges import HttpSettings
 from cluster.edges.http.exchange import Exchange
 from cluster.edges.http.json_fields import MAX_BODY_BYTES, read_fields
 from cluster.edges.http.query import Query

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cluster.config.schema import HttpSettings
+from cluster.config.settings.edges import HttpSettings
 from cluster.edges.http.admin import Admin, Audit, AuditEndpoints, Directory
 from cluster.edges.http.audio_speech import SpeechEndpoint
 from cluster.edges.http.audio_transcriptions import TranscriptionEndpoint

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from cluster.config.schema import HttpSettings
+from cluster.config.settings.edges import HttpSettings
 from cluster.edges.http.disconnect import until_disconnect
 from cluster.edges.http.event_stream import send_events
 from cluster.edges.http.exchange import Exchange

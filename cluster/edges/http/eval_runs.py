@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
-from cluster.config.schema import HttpSettings
+from cluster.config.settings.edges import HttpSettings
 from cluster.edges.http.disconnect import until_disconnect
 from cluster.edges.http.evals import page_of
 from cluster.edges.http.exchange import Exchange

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from cluster.config.schema import HttpSettings
+from cluster.config.settings.edges import HttpSettings
 from cluster.edges.http.exchange import Exchange
 from cluster.edges.http.json_fields import read_fields
 from cluster.edges.http.query import Query

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import cast
 from urllib.parse import quote
 
-from cluster.config.schema import FilesSettings
+from cluster.config.settings.storage import FilesSettings
 from cluster.edges.http import multipart
 from cluster.edges.http.exchange import Exchange, Header
 from cluster.edges.http.file_form import receive

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from cluster.config.schema import HttpSettings
+from cluster.config.settings.edges import HttpSettings
 from cluster.edges.http.disconnect import until_disconnect
 from cluster.edges.http.exchange import Exchange, Header
 from cluster.edges.http.sse import send_stream

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
 
-from cluster.config.schema import RealtimeSettings
+from cluster.config.settings.realtime import RealtimeSettings
 from cluster.edges.http.exchange import Header, retry_headers
 from cluster.edges.http.promptness import within
 from cluster.edges.realtime.idle import IdleTimeout

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import RealtimeSettings
+from cluster.config.settings.realtime import RealtimeSettings
 from cluster.errors import InvalidRequest, Overloaded
 from cluster.identity.principal import Principal
 from cluster.inference.service import Call, Inference

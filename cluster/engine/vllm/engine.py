@@ -17,7 +17,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from functools import partial
 from typing import Any
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.adapters.errors import AdapterError, AdapterUnusable
 from cluster.engine.adapters.folder import AdapterFolder
 from cluster.engine.adapters.loading import AdapterObserver, Adapters, Held

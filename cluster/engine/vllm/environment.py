@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 
 
 def engine_environment(model: ModelSettings) -> dict[str, str]:

@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.processes import EngineProcesses
 from cluster.engine.vllm import arguments
 from cluster.engine.vllm.environment import engine_environment

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from cluster.errors import NotFound
 from cluster.evals.building import FindSandbox, asking, grading, sampling
 from cluster.evals.data_source import namespaces_schema

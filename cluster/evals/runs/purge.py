@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from cluster.store.database import Database
 from cluster.store.eval_tables import EvalOutputItemRow, EvalRunRow
 from cluster.store.periodic import Periodic

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from cluster.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from cluster.evals import template
 from cluster.evals.data_source import CustomSource, namespaces_schema

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from cluster.completions.service import Filter, StoredCompletions
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from cluster.errors import NotFound
 from cluster.evals.runs.data_source import FileContent, FileId, RunSource, StoredCompletionsFilter
 from cluster.evals.runs.item_schema import ItemSchema

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from cluster.completions.capture import Asked
-from cluster.config.schema import Retention
+from cluster.config.settings.prompt_cache import Retention
 from cluster.engine.contract import Operation
 from cluster.images.place import ImagePlace
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError
 
-from cluster.config.schema import Retention
+from cluster.config.settings.prompt_cache import Retention
 from cluster.inference.requests import json_body, problems
 from cluster.inference.requests.limits import RequestLimits
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from cluster.completions.capture import Asked
-from cluster.config.schema import Retention
+from cluster.config.settings.prompt_cache import Retention
 from cluster.images.place import ImagePlace
 from cluster.inference.requests import fields
 

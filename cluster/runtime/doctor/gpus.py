@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
-from cluster.config.schema import ClusterConfig, ModelSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.models import ModelSettings
 from cluster.runtime.doctor.finding import Finding, Reporter, gib
 
 BUSY_FRACTION = 0.05

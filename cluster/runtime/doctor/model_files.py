@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cluster.config.schema import ClusterConfig, ModelSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.models import ModelSettings
 from cluster.runtime.doctor.finding import Finding, Reporter, gib
 
 _INDEX = "model.safetensors.index.json"

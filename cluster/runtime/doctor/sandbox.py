@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
 
-from cluster.config.schema import ClusterConfig, EvalsSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.evals import EvalsSettings
 from cluster.evals.sandbox.contract import SandboxUnavailable
 from cluster.runtime.doctor.finding import Finding, Reporter
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from importlib.util import find_spec
 from typing import ClassVar
 
-from cluster.config.schema import ClusterConfig, SpeechSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.speech import SpeechSettings
 from cluster.runtime.doctor.finding import Finding, Reporter
 from cluster.speech.errors import SpeechUnavailable
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cluster.config.schema import ModelSettings, PlacementSettings
+from cluster.config.settings.models import ModelSettings, PlacementSettings
 from cluster.engine.vllm.transcriber import TranscriberFailed, VllmTranscriber
 from cluster.errors import Overloaded
 from cluster.speech.audio.resample import check_rate

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from cluster.config.schema import TracingSettings
+from cluster.config.settings.telemetry import TracingSettings
 from cluster.telemetry.tracing.span import UNTRACED, Tracer
 
 if TYPE_CHECKING:

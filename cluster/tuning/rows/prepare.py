@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from cluster.config.schema import TuningSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.images.encoded import EncodedImage
 from cluster.images.fetch import ImageFetcher
 from cluster.images.gather import gather_images

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.cold_start import PhaseReport
 from cluster.engine.vllm.engine import VllmEngine
 from tests.integration.engine.tiny_model import make_tiny_llama

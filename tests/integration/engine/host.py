@@ -16,7 +16,8 @@ from typing import Any
 
 import msgspec
 
-from cluster.config.schema import ModelSettings, RelaySettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.contract import Frame
 from cluster.engine.deployment import EngineReplica
 from cluster.engine.processes import descendants

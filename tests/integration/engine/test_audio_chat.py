@@ -12,7 +12,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from cluster.config.schema import ModelSettings, RelaySettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.contract import FaultKind, Frame
 from cluster.engine.deployment import EngineReplica
 from cluster.engine.vllm.engine import VllmEngine

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.contract import FaultKind
 from cluster.engine.vllm.engine import VllmEngine
 from models.tuning_demo import pictures

@@ -9,7 +9,7 @@ from typing import Any
 import prometheus_client
 import pytest
 
-from cluster.config.schema import RelaySettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.cold_start import Phase, PhaseReport
 from cluster.engine.contract import FaultKind
 from cluster.engine.deployment import EngineReplica

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from cluster.config.schema import RelaySettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.contract import EngineUsage, Frame
 from cluster.engine.deployment import EngineReplica
 from cluster.engine.residency import Residency

@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import (
-    AdmissionSettings,
-    DatabaseSettings,
-    ModelSettings,
-    PromptCacheSettings,
-    RelaySettings,
-    RoutingSettings,
-    TunedModelsSettings,
-)
+from cluster.config.settings.database import DatabaseSettings
+from cluster.config.settings.edges import AdmissionSettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.prompt_cache import PromptCacheSettings
+from cluster.config.settings.routing import RelaySettings, RoutingSettings
+from cluster.config.settings.tuning import TunedModelsSettings
 from cluster.engine.contract import EngineRequest, Frame
 from cluster.engine.deployment import EngineReplica
 from cluster.engine.vllm.engine import VllmEngine

@@ -12,7 +12,7 @@ import ray
 from ray import serve
 from ray.serve.config import HTTPOptions, gRPCOptions
 
-from cluster.config.schema import RealtimeSettings
+from cluster.config.settings.realtime import RealtimeSettings
 from cluster.edges.grpc.registration import SERVICER_FUNCTIONS
 from cluster.edges.grpc.servicer import GrpcEdge
 from cluster.edges.realtime.sessions import Sessions

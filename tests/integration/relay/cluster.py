@@ -12,7 +12,7 @@ import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from cluster.config.schema import RelaySettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.contract import EngineRequest, Frame, Operation
 from cluster.inference.attempt import open_answer
 from cluster.inference.deadline import Deadline

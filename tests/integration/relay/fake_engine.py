@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 from ray import serve
 
-from cluster.config.schema import ModelSettings, RelaySettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Fault, FaultKind, Frame, PayloadSink
 from cluster.engine.deployment import EngineReplica
 from cluster.relay.channel.calls import Calls

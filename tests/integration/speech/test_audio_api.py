@@ -13,7 +13,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.identity.principal import Principal
 from cluster.inference.requests import GenerationRequest
 from cluster.inference.service import Call, Completion, CompletionStream

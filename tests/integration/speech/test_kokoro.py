@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.errors import Overloaded
 from cluster.speech import stack
 from cluster.speech.audio.pcm import samples_of

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.errors import InvalidRequest, OssatureError, Overloaded
 from cluster.speech import wire
 from cluster.speech.contract import Recognizer, Synthesizer

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.speech import stack
 from cluster.speech.vllm.recognizer import VllmRecognizer
 

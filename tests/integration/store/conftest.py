@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import make_url
 
-from cluster.config.schema import DatabaseSettings
+from cluster.config.settings.database import DatabaseSettings
 from cluster.identity.principal import Principal
 from cluster.store.database import Database
 from cluster.store.schema import upgrade

@@ -6,7 +6,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from cluster.config.schema import EvalsSettings, JobsSettings
+from cluster.config.settings.evals import EvalsSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.jobs.worker import JobWorker
 from tests.unit.eval_runs.bench import NoMetrics
 from tests.unit.eval_runs.fake_models import FakeModels

@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.config.schema import DatabaseSettings, JobsSettings
+from cluster.config.settings.database import DatabaseSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.jobs.context import JobContext
 from cluster.jobs.service import Jobs
 from cluster.jobs.worker import JobWorker

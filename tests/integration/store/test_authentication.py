@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import make_url, text
 
-from cluster.config.schema import DatabaseSettings, IdentitySettings
+from cluster.config.settings.database import DatabaseSettings
+from cluster.config.settings.identity import IdentitySettings
 from cluster.errors import Overloaded, PermissionDenied, Unauthenticated
 from cluster.identity.authenticator import Authenticator
 from cluster.identity.directory import Directory

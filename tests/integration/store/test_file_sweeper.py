@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cluster.config.schema import FilesSettings
+from cluster.config.settings.storage import FilesSettings
 from cluster.files.model import Purpose, new_file_id
 from cluster.files.service import Files
 from cluster.files.sweeper import FileSweeper

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.schema import JobsSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.jobs.errors import LeaseLost
 from cluster.jobs.leases import JobLeases, Lease
 from cluster.jobs.model import Job, JobEvent, JobState

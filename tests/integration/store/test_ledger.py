@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from cluster.config.schema import DatabaseSettings
+from cluster.config.settings.database import DatabaseSettings
 from cluster.errors import PermissionDenied, StoreUnavailable
 from cluster.identity.principal import Principal
 from cluster.identity.secrets import new_id
@@ -198,7 +198,7 @@ async def test_what_was_acknowledged_survives_sigkill(database_url: str, databas
 import asyncio, sys
 sys.path.insert(0, {str(Path(__file__).parents[3])!r})
 from tests.integration.store.test_ledger import entry
-from cluster.config.schema import DatabaseSettings
+from cluster.config.settings.database import DatabaseSettings
 from cluster.store.database import Database
 from cluster.store.ledger import UsageLedger
 

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from cluster.config.schema import DatabaseSettings
+from cluster.config.settings.database import DatabaseSettings
 from cluster.errors import StoreUnavailable
 from cluster.store import eval_tables
 from cluster.store.database import Database

@@ -17,7 +17,7 @@ from cluster.completions.keeper import CompletionKeeper
 from cluster.completions.purge import RetentionPurger
 from cluster.completions.service import Filter, PageQuery, StoredCompletions
 from cluster.completions.stored_usage import StoredUsage
-from cluster.config.schema import StoredCompletionsSettings
+from cluster.config.settings.storage import StoredCompletionsSettings
 from cluster.errors import NotFound
 from cluster.identity.principal import Principal
 from cluster.store.database import Database

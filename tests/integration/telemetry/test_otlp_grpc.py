@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceServicer, add_TraceServiceServicer_to_server
 
-from cluster.config.schema import TracingSettings
+from cluster.config.settings.telemetry import TracingSettings
 from cluster.telemetry.tracing.opening import open_tracer
 from cluster.telemetry.tracing.span import Kind
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cluster.config.schema import TracingSettings
+from cluster.config.settings.telemetry import TracingSettings
 from cluster.telemetry.tracing.opening import open_tracer
 from tests.integration.telemetry.otlp_receiver import Received, receiving
 from tests.integration.telemetry.traced_cluster import MODEL, REPLICA_ID, traced_cluster

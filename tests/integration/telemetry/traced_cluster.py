@@ -14,7 +14,10 @@ from typing import Any
 from bench.gateway.fake_replica import FakeGate
 from bench.gateway.fake_router import FakeRouter
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import AdmissionSettings, ModelSettings, PromptCacheSettings, RelaySettings, RoutingSettings
+from cluster.config.settings.edges import AdmissionSettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.prompt_cache import PromptCacheSettings
+from cluster.config.settings.routing import RelaySettings, RoutingSettings
 from cluster.engine.contract import EngineRequest, EngineTiming, EngineUsage, Frame, PayloadSink
 from cluster.engine.deployment import EngineReplica
 from cluster.inference.cluster_inference import ClusterInference

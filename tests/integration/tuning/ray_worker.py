@@ -9,7 +9,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from cluster.config.schema import AdapterSettings, JobsSettings, ModelSettings, TuningSettings
+from cluster.config.settings.jobs import JobsSettings
+from cluster.config.settings.models import AdapterSettings, ModelSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.jobs.worker import JobWorker
 from cluster.tuning.handler import FineTuningHandler
 from cluster.tuning.launched_trainer import LaunchedTrainer

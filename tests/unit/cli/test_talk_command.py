@@ -29,7 +29,7 @@ from cluster.cli.talking.session import TalkSession, settings
 from cluster.cli.talking.talk import Talk
 from cluster.cli.talking.wire import by_socket
 from cluster.cli.target import Target
-from cluster.config.schema import RealtimeSettings
+from cluster.config.settings.realtime import RealtimeSettings
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake_sounddevice import FakeSoundDevice
 from tests.unit.realtime.calls import grpc_served

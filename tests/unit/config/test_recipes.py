@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cluster.config.loading import built_in_recipe, load
-from cluster.config.schema import ClusterConfig, ModelSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.models import ModelSettings
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 FILES = sorted(CONFIGS.glob("*.yaml"))

@@ -14,7 +14,9 @@ from openai import AsyncOpenAI
 from typer.testing import CliRunner, Result
 
 from cluster.cli.app import app
-from cluster.config.schema import AdapterSettings, JobsSettings, ModelSettings, TuningSettings
+from cluster.config.settings.jobs import JobsSettings
+from cluster.config.settings.models import AdapterSettings, ModelSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.distilling import measuring, tuning
 from cluster.jobs.worker import JobWorker
 from cluster.store.schema import upgrade

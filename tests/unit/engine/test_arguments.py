@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.vllm.architecture import is_gpt_oss, model_type
 from cluster.engine.vllm.arguments import build, check
 

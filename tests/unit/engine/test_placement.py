@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.placement import Placement, place
 
 CONFIGS = Path(__file__).parents[3] / "configs"

@@ -9,7 +9,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from cluster.config.schema import AutoscalingSettings, ModelSettings, RelaySettings
+from cluster.config.settings.models import AutoscalingSettings, ModelSettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.contract import EngineRequest, EngineUsage, Fault, FaultKind, Frame, Operation, PayloadSink
 from cluster.engine.deployment import EngineReplica
 from cluster.relay.channel.replies import Replies

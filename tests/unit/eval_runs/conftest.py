@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from cluster.store.schema import upgrade
 from tests.openai_schema import SchemaOracle
 from tests.unit.eval_runs.bench import Bench

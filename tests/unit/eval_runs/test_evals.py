@@ -10,7 +10,7 @@ import httpx
 import openai
 import pytest
 
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from tests.openai_schema import SchemaOracle
 from tests.unit.eval_runs.bench import CUSTOM, EXACT, Bench, row
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from sqlalchemy import func, select
 
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from cluster.evals.runs import purge
 from cluster.evals.runs.purge import RunPurger
 from cluster.store.eval_tables import EvalOutputItemRow, EvalRunTotalsRow

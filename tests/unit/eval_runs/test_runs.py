@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from cluster.errors import EngineFailed
 from cluster.jobs.model import JobState
 from tests.unit.eval_runs.bench import EXACT, Bench, row

@@ -9,7 +9,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from cluster.config.schema import EvalsSettings
+from cluster.config.settings.evals import EvalsSettings
 from tests.unit.eval_runs.bench import CUSTOM, EXACT, TEMPLATE, Bench, row
 
 AS_BEFORE = {

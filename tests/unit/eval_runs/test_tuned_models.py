@@ -9,7 +9,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.tuned.names import TunedName
 from cluster.tuned.service import NewTunedModel
 from tests.unit.eval_runs.bench import CUSTOM, EXACT, Bench, row

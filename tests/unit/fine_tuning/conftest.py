@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
-from cluster.config.schema import AdapterSettings, JobsSettings, ModelSettings, TuningSettings
+from cluster.config.settings.jobs import JobsSettings
+from cluster.config.settings.models import AdapterSettings, ModelSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.jobs.model import Job
 from cluster.jobs.service import Jobs
 from cluster.jobs.worker import JobWorker

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from cluster.config.schema import ImageSettings, TuningSettings
+from cluster.config.settings.images import ImageSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.jobs.model import JobState
 from cluster.tuning.trainer import TrainingFailed
 from tests.unit.fine_tuning.conftest import Tuning, lines

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from cluster.config.schema import TuningSettings
+from cluster.config.settings.tuning import TuningSettings
 from tests.openai_schema import SchemaOracle
 from tests.unit.fine_tuning.conftest import Tuning, lines
 from tests.unit.fine_tuning.samples import preference

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cluster.config.schema import TuningSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.tuning.hyperparameters import Hyperparameters
 from cluster.tuning.launched_trainer import LaunchedTrainer, TrainingInterrupted
 from cluster.tuning.rows.parse import Method

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from cluster.config.schema import AdapterSettings, ModelSettings, ModelTuningSettings, TunedModelsSettings, TuningSettings
+from cluster.config.settings.models import AdapterSettings, ModelSettings, ModelTuningSettings
+from cluster.config.settings.tuning import TunedModelsSettings, TuningSettings
 from cluster.jobs.model import JobState
 from cluster.tuned.model import Kind
 from cluster.tuned.service import TunedModels

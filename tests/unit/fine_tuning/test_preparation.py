@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.schema import ImageSettings, TuningSettings
+from cluster.config.settings.images import ImageSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.images.fetch import ImageFetcher
 from cluster.tuning.rows.lines import Line, lines
 from cluster.tuning.rows.parse import Method

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cluster.config.problems import ConfigError
-from cluster.config.schema import ClusterConfig, ModelSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.models import ModelSettings
 from cluster.tuning.served_models import ServedModels
 from cluster.tuning.serving_form import Trained, why_merged, why_unmergeable
 from tests.unit.fine_tuning.conftest import QWEN3

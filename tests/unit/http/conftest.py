@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from openai import AsyncOpenAI
 
-from cluster.config.schema import HttpSettings
+from cluster.config.settings.edges import HttpSettings
 from cluster.edges.http.admin import Audit
 from cluster.edges.http.app import build_app
 from cluster.errors import OssatureError

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.identity.principal import Principal
 from cluster.inference.accounting import RequestRecord
 from cluster.routing.ticket import RouteTicket

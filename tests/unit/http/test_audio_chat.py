@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.errors import EngineFailed, Overloaded
 from cluster.inference.requests.chat import ChatCompletionRequest
 from cluster.speech.audio.files import FileFormat, decode, encode

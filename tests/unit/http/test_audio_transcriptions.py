@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.errors import Overloaded
 from cluster.speech.audio.files import FileFormat, encode
 from tests.openai_schema import SchemaOracle

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.schema import DatabaseSettings
+from cluster.config.settings.database import DatabaseSettings
 from cluster.identity.audit import AuditLog
 from cluster.identity.directory import Directory
 from cluster.store.database import Database

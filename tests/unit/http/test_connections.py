@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cluster.config.schema import HttpSettings
+from cluster.config.settings.edges import HttpSettings
 from tests.unit.fake_inference import FakeStream, chat_chunk
 from tests.unit.http.conftest import Edge
 from tests.unit.requests.samples import chat

@@ -9,7 +9,7 @@ import pytest
 from openai import AsyncOpenAI
 from starlette.types import Message
 
-from cluster.config.schema import HttpSettings
+from cluster.config.settings.edges import HttpSettings
 from cluster.edges.http.exchange import ClientGone, Exchange
 from tests.unit.fake_inference import FakeStream, chat_chunk
 from tests.unit.http.conftest import Edge

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import update
 
-from cluster.config.schema import DatabaseSettings, IdentitySettings
+from cluster.config.settings.database import DatabaseSettings
+from cluster.config.settings.identity import IdentitySettings
 from cluster.errors import Overloaded, Unauthenticated
 from cluster.identity import bootstrap
 from cluster.identity.authenticator import MAX_PENDING_LOOKUPS, Authenticator

@@ -7,7 +7,7 @@ import ipaddress
 
 import pytest
 
-from cluster.config.schema import ImageSettings
+from cluster.config.settings.images import ImageSettings
 from cluster.errors import InvalidRequest
 from cluster.images.addresses import Address
 from cluster.images.decode import data_of, decoded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.config.schema import ImageSettings
+from cluster.config.settings.images import ImageSettings
 from cluster.images.decode import IN_CHATS, check_whole, data_of, decoded, inspected
 from cluster.images.encoded import EncodedImage
 from cluster.images.refused import ImageRefused

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cluster.config.schema import ChatImageSettings, ModelSettings
+from cluster.config.settings.images import ChatImageSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.contract import Frame
 from cluster.errors import DeadlineExceeded, InvalidRequest
 from cluster.images.fetch import ImageFetcher

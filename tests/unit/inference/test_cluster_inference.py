@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import AdmissionSettings, ModelSettings
+from cluster.config.settings.edges import AdmissionSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.contract import EngineTiming, EngineUsage, Fault, FaultKind, Frame
 from cluster.errors import (
     ContextLengthExceeded,

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import AdmissionSettings, ModelSettings, PromptCacheSettings, RoutingSettings
+from cluster.config.settings.edges import AdmissionSettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.prompt_cache import PromptCacheSettings
+from cluster.config.settings.routing import RoutingSettings
 from cluster.engine.contract import Adapter, AdapterFile, EngineUsage, Fault, FaultKind, Frame
 from cluster.errors import ModelNotFound, ModelUnusable, OssatureError, Overloaded, PermissionDenied, StoreUnavailable
 from cluster.identity.principal import Principal

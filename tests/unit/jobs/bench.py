@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.config.schema import JobsSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.identity.principal import Principal
 from cluster.jobs.context import JobContext
 from cluster.jobs.handler import JobHandler

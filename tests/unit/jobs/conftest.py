@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cluster.config.schema import DatabaseSettings
+from cluster.config.settings.database import DatabaseSettings
 from cluster.store.database import Database
 from cluster.store.schema import upgrade
 from tests.unit.jobs.bench import Bench

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cluster.config.schema import DatabaseSettings, JobsSettings
+from cluster.config.settings.database import DatabaseSettings
+from cluster.config.settings.jobs import JobsSettings
 from cluster.jobs.context import JobContext
 from cluster.jobs.model import Job, JobState, NewEvent
 from cluster.jobs.service import Jobs

@@ -10,7 +10,9 @@ from typing import Any
 
 import grpc.aio
 
-from cluster.config.schema import AdapterSettings, JobsSettings, ModelSettings, TuningSettings
+from cluster.config.settings.jobs import JobsSettings
+from cluster.config.settings.models import AdapterSettings, ModelSettings
+from cluster.config.settings.tuning import TuningSettings
 from cluster.edges.grpc.generated.ossature.v1 import (
     chat_pb2_grpc,
     evals_pb2_grpc,

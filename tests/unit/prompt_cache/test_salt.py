@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.config.schema import PromptCacheSettings, Retention
+from cluster.config.settings.prompt_cache import PromptCacheSettings, Retention
 from cluster.prompt_cache import SaltDeriver
 
 SECRET = b"a cluster secret of 32 bytes or so"

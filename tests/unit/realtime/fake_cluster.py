@@ -17,7 +17,8 @@ from typing import Any
 
 import uvicorn
 
-from cluster.config.schema import HttpSettings, RealtimeSettings
+from cluster.config.settings.edges import HttpSettings
+from cluster.config.settings.realtime import RealtimeSettings
 from cluster.edges.http.app import build_app
 from cluster.edges.realtime.client_secrets import SecretSealer
 from cluster.edges.realtime.edge import RealtimeEdge

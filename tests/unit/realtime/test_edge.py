@@ -15,7 +15,7 @@ import pytest
 import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from cluster.config.schema import RealtimeSettings
+from cluster.config.settings.realtime import RealtimeSettings
 from cluster.errors import Overloaded
 from cluster.realtime.session.conversation import Conversation
 from cluster.realtime.session.items import StoredItem

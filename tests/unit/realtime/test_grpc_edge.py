@@ -13,7 +13,7 @@ import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from cluster.config.schema import RealtimeSettings
+from cluster.config.settings.realtime import RealtimeSettings
 from cluster.edges.grpc.generated.ossature.realtime.v1 import client_events_pb2, realtime_pb2, session_pb2
 from cluster.edges.grpc.realtime import converse as converse_module
 from cluster.edges.grpc.servicer import GrpcEdge

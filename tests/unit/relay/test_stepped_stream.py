@@ -13,7 +13,7 @@ import pytest
 from ray.exceptions import ActorUnavailableError
 from ray.serve.exceptions import BackPressureError
 
-from cluster.config.schema import RelaySettings
+from cluster.config.settings.routing import RelaySettings
 from cluster.engine.contract import EngineRequest, EngineUsage, Frame, Operation
 from cluster.relay import handle_call
 from cluster.relay.channel.messages import Accepted, Open

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cluster.config.schema import Retention
+from cluster.config.settings.prompt_cache import Retention
 from cluster.engine.contract import Operation
 from cluster.inference.requests import GenerationRequest
 from cluster.inference.requests.chat import ChatCompletionRequest

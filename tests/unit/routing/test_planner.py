@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.config.schema import RoutingSettings
+from cluster.config.settings.routing import RoutingSettings
 from cluster.routing.chain import prefix_chain
 from cluster.routing.planner import RoutePlanner
 from cluster.routing.ticket import RouteTicket

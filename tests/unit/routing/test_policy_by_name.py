@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from cluster.config.schema import RoutingSettings
+from cluster.config.settings.routing import RoutingSettings
 from cluster.routing.policies import PricedAffinity
 from cluster.routing.policies.by_name import AFFINITY, NAMES, PolicyOptions, policy_by_name
 from cluster.routing.policy import Candidate

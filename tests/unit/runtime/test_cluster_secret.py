@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.config.schema import ClusterConfig, PromptCacheSettings, Retention
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.prompt_cache import PromptCacheSettings, Retention
 from cluster.edges.realtime.client_secrets import Grant, SecretSealer
 from cluster.errors import Unauthenticated
 from cluster.prompt_cache.salt import SaltDeriver

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from cluster import app
-from cluster.config.schema import ClusterConfig, DatabaseSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.database import DatabaseSettings
 from cluster.edges.readiness import ModelReadiness
 from cluster.identity.principal import Principal
 from cluster.relay.replicas import ReplicaView

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from cluster.config.problems import ConfigError
-from cluster.config.schema import ClusterConfig, IdentitySettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.identity import IdentitySettings
 from cluster.errors import Unauthenticated
 from cluster.identity.authenticator import Authenticator
 from cluster.identity.principal import Principal

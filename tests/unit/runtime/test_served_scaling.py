@@ -8,7 +8,7 @@ import pytest
 from ray.serve._private.common import DeploymentID
 from ray.serve.config import AutoscalingConfig, AutoscalingContext
 
-from cluster.config.schema import AutoscalingSettings
+from cluster.config.settings.models import AutoscalingSettings
 from cluster.engine.scaling import SETTLING_S
 from cluster.runtime.served_scaling import EngineScaling, autoscaling_config
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.edges import speech_access
 from cluster.edges.speech_access import SpeechAccess
 from cluster.errors import Overloaded

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.speech import stack
 from cluster.speech.kokoro.synthesizer import KokoroSynthesizer
 from cluster.speech.vllm.recognizer import VllmRecognizer, engine_settings

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from pydantic import ValidationError
 
-from cluster.config.schema import SpeechSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.speech import stack
 from cluster.speech.contract import Recognizer
 from cluster.speech.errors import SpeechUnavailable

@@ -16,19 +16,14 @@ from openai import AsyncOpenAI
 from prometheus_client import CollectorRegistry
 
 from cluster.admission.concurrency import ConcurrencyLimit
-from cluster.config.schema import (
-    AdmissionSettings,
-    ClusterConfig,
-    DatabaseSettings,
-    EvalsSettings,
-    FilesSettings,
-    HttpSettings,
-    JobsSettings,
-    ModelSettings,
-    StoredCompletionsSettings,
-    TunedModelsSettings,
-    TuningSettings,
-)
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.database import DatabaseSettings
+from cluster.config.settings.edges import AdmissionSettings, HttpSettings
+from cluster.config.settings.evals import EvalsSettings
+from cluster.config.settings.jobs import JobsSettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.storage import FilesSettings, StoredCompletionsSettings
+from cluster.config.settings.tuning import TunedModelsSettings, TuningSettings
 from cluster.edges.http.app import build_app
 from cluster.edges.storage import Storage
 from cluster.errors import Unauthenticated

@@ -15,7 +15,8 @@ import pytest
 from openai import AsyncOpenAI
 from sqlalchemy import text
 
-from cluster.config.schema import FilesSettings, HttpSettings
+from cluster.config.settings.edges import HttpSettings
+from cluster.config.settings.storage import FilesSettings
 from tests.openai_schema import SchemaOracle
 from tests.unit.storage.served import ACME, Served
 

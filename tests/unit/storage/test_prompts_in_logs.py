@@ -13,7 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from cluster.config.schema import LoggingSettings
+from cluster.config.settings.telemetry import LoggingSettings
 from cluster.edges.grpc.generated.ossature.v1 import chat_pb2, message_pb2
 from cluster.edges.grpc.generated.ossature.v1.chat_pb2_grpc import ChatServiceStub
 from cluster.edges.grpc.servicer import GrpcEdge

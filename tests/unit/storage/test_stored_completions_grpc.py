@@ -10,7 +10,7 @@ import grpc.aio
 import pytest
 
 from cluster.completions.service import Filter, PageQuery, StoredCompletions
-from cluster.config.schema import StoredCompletionsSettings
+from cluster.config.settings.storage import StoredCompletionsSettings
 from cluster.edges.grpc.generated.ossature.v1.chat_pb2_grpc import ChatServiceStub
 from cluster.edges.grpc.servicer import GrpcEdge
 from cluster.inference.requests.limits import RequestLimits

@@ -13,7 +13,7 @@ import pytest
 from openai import AsyncOpenAI
 from sqlalchemy import text
 
-from cluster.config.schema import StoredCompletionsSettings
+from cluster.config.settings.storage import StoredCompletionsSettings
 from tests.openai_schema import SchemaOracle
 from tests.unit.storage.fake_relay import FakeRelay
 from tests.unit.storage.served import Served

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from cluster.config.schema import LoggingSettings
+from cluster.config.settings.telemetry import LoggingSettings
 from cluster.telemetry import logs
 from cluster.telemetry.redaction import apply_rules, redact
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from cluster.config.schema import TracingSettings
+from cluster.config.settings.telemetry import TracingSettings
 from cluster.telemetry.tracing import opening, traceparent
 from cluster.telemetry.tracing.opening import open_tracer
 from cluster.telemetry.tracing.span import NO_SPAN, UNTRACED, Kind
@@ -128,7 +128,7 @@ async def test_without_an_endpoint_nothing_is_traced() -> None:
 def test_without_an_endpoint_opentelemetry_is_not_even_imported() -> None:
     program = (
         "import asyncio, sys\n"
-        "from cluster.config.schema import TracingSettings\n"
+        "from cluster.config.settings.telemetry import TracingSettings\n"
         "from cluster.telemetry.tracing.opening import open_tracer\n"
         "import cluster.inference.cluster_inference, cluster.edges.http.app, cluster.engine.tracing\n"
         "asyncio.run(open_tracer(TracingSettings(), 'gateway'))\n"

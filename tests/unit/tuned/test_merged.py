@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cluster.config.schema import DatabaseSettings, TunedModelsSettings
+from cluster.config.settings.database import DatabaseSettings
+from cluster.config.settings.tuning import TunedModelsSettings
 from cluster.errors import Conflict, InvalidRequest, ModelNotFound, PermissionDenied, StoreUnavailable
 from cluster.store.database import Database
 from cluster.store.schema import upgrade

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from cluster.config.schema import DatabaseSettings, ModelSettings, TunedModelsSettings
+from cluster.config.settings.database import DatabaseSettings
+from cluster.config.settings.models import ModelSettings
+from cluster.config.settings.tuning import TunedModelsSettings
 from cluster.errors import Conflict, InvalidRequest, ModelNotFound, PermissionDenied, StoreUnavailable
 from cluster.identity.principal import Principal
 from cluster.store.database import Database

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import grpc.aio
 
-from cluster.config.schema import RealtimeSettings
+from cluster.config.settings.realtime import RealtimeSettings
 from cluster.edges.grpc.generated.ossature.realtime.v1 import realtime_pb2
 from cluster.edges.grpc.realtime import events
 from cluster.edges.grpc.realtime.handoff import Handoff

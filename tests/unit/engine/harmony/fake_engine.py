@@ -14,7 +14,7 @@ from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.engine.output_processor import RequestOutputCollector
 
-from cluster.config.schema import ModelSettings
+from cluster.config.settings.models import ModelSettings
 from cluster.engine.contract import EngineRequest, Frame, Operation
 from cluster.engine.vllm import harmony
 from cluster.engine.vllm.engine import VllmEngine

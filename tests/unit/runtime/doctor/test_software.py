@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from cluster.config.schema import ClusterConfig, EvalsSettings, SpeechSettings
+from cluster.config.schema import ClusterConfig
+from cluster.config.settings.evals import EvalsSettings
+from cluster.config.settings.speech import SpeechSettings
 from cluster.evals.sandbox.contract import SandboxUnavailable
 from cluster.runtime.doctor.finding import Outcome
 from cluster.runtime.doctor.gpus import Gpus, Smi, gpus_wanted

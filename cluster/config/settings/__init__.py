@@ -1,0 +1,1 @@
+"""Sections of the configuration: the settings of one part of the cluster each, with units, defaults and bounds."""
