@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import jsonschema
@@ -90,4 +91,6 @@ def test_ray_environment_prints_lines_for_a_shell(run: Run) -> None:
     lines = run(*arguments).stdout.splitlines()
     assert "export RAY_SERVE_ENABLE_HA_PROXY=1" in lines
     assert not [line for line in lines if "OSX_CLUSTER" in line]
-    assert {f"export {name}={value}" for name, value in json.loads(run(*arguments, "--json").stdout).items()} == set(lines)
+    assert {f"export {name}={shlex.quote(value)}" for name, value in json.loads(run(*arguments, "--json").stdout).items()} == set(
+        lines
+    )
