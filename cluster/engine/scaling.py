@@ -9,6 +9,7 @@
 | either of them, while replicas are starting or within ``SETTLING_S`` of the last one | no more yet: it may be enough |
 | either of them at half its limit, and ``ongoing`` would do with fewer | as many as there are |
 | replicas that run, and have told nothing yet | no fewer than there are |
+| an upgrade that exchanges them one by one | no fewer than there were |
 | fewer than ``ENOUGH_PROMPTS`` prompts in the window | by ``ongoing`` alone |
 | no replica | by ``ongoing`` alone |
 
@@ -46,7 +47,8 @@ class Demand:
 
     ``ongoing``: requests that replicas work on and that wait for one. ``running`` replicas of ``wanted`` ones, ``silent`` of which
     have told nothing: what they work on is missing in ``ongoing``. ``prompts``: those of the last half minute, ``late`` of them
-    after the target, ``forced_off`` their cache. ``settled_s``: for how long all wanted replicas have been running.
+    after the target, ``forced_off`` their cache. ``settled_s``: for how long all wanted replicas have been running;
+    ``exchanging``: those of a new version haven't all been running yet.
     """
 
     ongoing: float
@@ -57,13 +59,14 @@ class Demand:
     late: float = 0.0
     forced_off: float = 0.0
     settled_s: float = math.inf
+    exchanging: bool = False
 
 
 def replicas(demand: Demand, limits: Limits) -> int:
     """How many replicas are wanted; see the table above. Not bounded by anything."""
     by_load = math.ceil(demand.ongoing / limits.target_ongoing_requests)
     pressure = _pressure(demand, limits)
-    if demand.running == 0 or (pressure < 0.5 and not demand.silent):
+    if demand.running == 0 or (pressure < 0.5 and not demand.silent and not demand.exchanging):
         return by_load
     held = max(by_load, demand.wanted)
     if pressure <= 1.0 or demand.settled_s < SETTLING_S or demand.ongoing < CROWDED * demand.running:

@@ -18,10 +18,8 @@ _HTTP2_STREAMS = 1000
 _GRPC_OVERHEAD_BYTES = 64 << 10
 #: Beyond the longest life of a stream, before an HAProxy that was replaced by a reload ends what it still carries.
 _HAPROXY_MARGIN_S = 30.0
-#: Over how long a replaced HAProxy closes its idle connections. A gateway stays reachable for longer (by default 30 s).
-_CLOSE_SPREAD_S = 10
-#: The same where nobody but this host connects; less than the next one.
-_CONFINED_CLOSE_SPREAD_S = 1
+#: Gateways that may all be gone before a request is lost.
+_HAPROXY_RETRIES = 16
 #: How long a gateway of a cluster for this host alone stays reachable once it is to end: HAProxy must have heard of it by then.
 _CONFINED_DRAINING_S = 2.0
 
@@ -57,8 +55,10 @@ def ray_environment(config: ClusterConfig) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(_HTTP2_STREAMS),
         # A reload (whenever a gateway comes or goes) replaces HAProxy's process; the former one keeps its streams for so long.
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": str(_longest_stream_s(config)),
-        # Idle connections of clients don't stay with it: it knows none of the gateways that come later, and would answer 500.
-        "RAY_SERVE_HAPROXY_CLOSE_SPREAD_TIME_S": str(_CLOSE_SPREAD_S),
+        # That one knows none of the gateways that come later. Once those are gone that it knows, a request on a connection that it
+        # has kept reaches them by Serve's own proxy, which stands behind: as soon as each gateway has refused a connection once.
+        "RAY_SERVE_HAPROXY_OBSERVE_ERROR_LIMIT": "1",
+        "RAY_SERVE_HAPROXY_RETRIES": str(_HAPROXY_RETRIES),
         # A gateway that ends closes the idle connections that HAProxy has to it; one may have been given a request in this moment.
         # A request that went out with no byte of an answer is sent to another gateway, then, as the clients' libraries would do.
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
@@ -87,7 +87,6 @@ def serve_environment(config: ClusterConfig) -> dict[str, str]:
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             # One host's cluster has nothing to drain to when it stops; gateways that are exchanged have.
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(_CONFINED_DRAINING_S),
-            "RAY_SERVE_HAPROXY_CLOSE_SPREAD_TIME_S": str(_CONFINED_CLOSE_SPREAD_S),
             "RAY_SERVE_PROXY_MIN_DRAINING_PERIOD_S": "0.5",
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(ports[0]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(ports[1]),

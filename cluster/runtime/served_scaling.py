@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 _POLICY = "cluster.runtime.served_scaling:EngineScaling"
 #: Of the state that Serve keeps for the policy: since when all wanted replicas have been running, in Unix seconds.
 _COMPLETE_SINCE_S = "complete_since_s"
+#: The same: when the policy was first asked since a deployment, and whether all of its replicas have been running by now.
+_DEPLOYED_S, _EXCHANGED = "deployed_s", "exchanged"
+#: Serve stops the next replica of an old version as soon as all run again; when they do so for longer, there is none left.
+_ALL_RUN_S = 5.0
+#: A deployment whose replicas don't all come up is scaled as any other after so long.
+_LONGEST_EXCHANGE_S = 1800.0
 
 
 def autoscaling_config(settings: AutoscalingSettings) -> dict[str, Any]:
@@ -38,6 +44,10 @@ class EngineScaling:
             state.pop(_COMPLETE_SINCE_S, None)
         else:
             state.setdefault(_COMPLETE_SINCE_S, now_s)
+        settled_s = now_s - state.get(_COMPLETE_SINCE_S, now_s)
+        deployed_s = state.setdefault(_DEPLOYED_S, now_s)
+        if settled_s >= _ALL_RUN_S or now_s - deployed_s > _LONGEST_EXCHANGE_S:
+            state[_EXCHANGED] = True
         told = context.aggregated_metrics or {}
         heard = {replica for by_replica in told.values() for replica in by_replica}
         demand = scaling.Demand(
@@ -48,7 +58,9 @@ class EngineScaling:
             prompts=_sum(told, PROMPTS),
             late=_sum(told, LATE),
             forced_off=_sum(told, FORCED_OFF),
-            settled_s=now_s - state.get(_COMPLETE_SINCE_S, now_s),
+            settled_s=settled_s,
+            # With one replica less wanted, Serve would stop the last one that runs before its successor is there.
+            exchanging=not state.get(_EXCHANGED, False),
         )
         limits = scaling.Limits(context.config.target_ongoing_requests, self._max_forced_off_share)
         return scaling.replicas(demand, limits), state

@@ -64,5 +64,10 @@ def test_none_is_taken_away_before_all_have_told_what_they_work_on() -> None:
     assert replicas(replace(BUSY, ongoing=0.0), LIMITS) == 0
 
 
+def test_none_is_taken_away_while_an_upgrade_exchanges_them() -> None:
+    assert replicas(replace(BUSY, ongoing=5.0, running=1, exchanging=True), LIMITS) == 2
+    assert replicas(replace(BUSY, ongoing=5.0, running=1), LIMITS) == 1
+
+
 def test_without_a_replica_load_decides() -> None:
     assert replicas(replace(LATE, ongoing=5.0, running=0), LIMITS) == 1

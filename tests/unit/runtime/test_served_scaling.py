@@ -14,6 +14,7 @@ from cluster.runtime.served_scaling import EngineScaling, autoscaling_config
 
 SETTINGS = AutoscalingSettings(max_replicas=8, target_ongoing_requests=10.0, target_ttft_ms=500.0, max_forced_off_share=0.2)
 QUIET = {"prompts": {"a": 50.0, "b": 50.0}, "late": {"a": 0.0, "b": 1.0}, "forced_off": {"a": 1.0, "b": 0.0}}
+IDLE = {"prompts": dict.fromkeys("abcd", 0.0)}
 LATE = QUIET | {"late": {"a": 9.0, "b": 9.0}}
 FORCED_OFF = QUIET | {"forced_off": {"a": 15.0, "b": 15.0}}
 
@@ -69,10 +70,24 @@ def test_what_replicas_tell_is_added_up(told: dict[str, Any] | None, wanted: int
 
 def test_what_nobody_has_told_yet_takes_no_replica_away() -> None:
     """As after a deployment: the first word comes ten seconds later."""
-    idle = {"prompts": {"a": 0.0}}
-    assert policy()(context(1.0, {}, running=4, wanted=4))[0] == 4
-    assert policy()(context(1.0, idle, running=4, wanted=4))[0] == 4
-    assert policy()(context(1.0, {"prompts": dict.fromkeys("abcd", 0.0)}, running=4, wanted=4))[0] == 2
+    later = {"state": settled(), "running": 4, "wanted": 4}
+    assert policy()(context(10.0, {}, **later))[0] == 4
+    assert policy()(context(10.0, {"prompts": {"a": 0.0}}, **later))[0] == 4
+    assert policy()(context(10.0, IDLE, **later))[0] == 2
+
+
+def test_none_is_taken_away_before_those_of_a_new_version_all_run() -> None:
+    decide, state = policy(), dict[str, Any]()
+    for now_s, running, expected in ((0.0, 3, 4), (60.0, 3, 4), (61.0, 4, 4), (62.0, 3, 4), (90.0, 4, 4), (96.0, 4, 2)):
+        wanted, state = decide(context(now_s, IDLE, running=running, wanted=4, state=state))
+        assert wanted == expected, now_s
+
+
+def test_one_that_never_comes_up_holds_nothing_for_ever() -> None:
+    decide, state = policy(), dict[str, Any]()
+    for now_s, expected in ((0.0, 4), (1800.0, 4), (1801.0, 2)):
+        wanted, state = decide(context(now_s, IDLE, running=3, wanted=4, state=state))
+        assert wanted == expected, now_s
 
 
 def test_a_replica_that_starts_begins_the_wait_anew() -> None:

@@ -16,7 +16,8 @@
       "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE" (add (dig "http" "max_body_bytes" 33554432 .Values.config | int64) 65536 | toString)
       "RAY_SERVE_COLLECT_AUTOSCALING_METRICS_ON_HANDLE" "0"
       "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S" (addf $longest 30 | ceil | int | toString)
-      "RAY_SERVE_HAPROXY_CLOSE_SPREAD_TIME_S" "10"
+      "RAY_SERVE_HAPROXY_OBSERVE_ERROR_LIMIT" "1"
+      "RAY_SERVE_HAPROXY_RETRIES" "16"
       "RAY_SERVE_HAPROXY_RETRY_ON" "conn-failure empty-response"
       "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS" "1000"
       "RAY_worker_niceness" "0"
