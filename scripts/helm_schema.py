@@ -88,6 +88,7 @@ def chart_values() -> dict[str, Schema]:
     return {
         "mode": one_of("rayservice", "standalone"),
         "layout": one_of("separate", "single-pod"),
+        "rollout": TEXT,
         "nameOverride": TEXT,
         "fullnameOverride": TEXT,
         "commonLabels": TEXT_MAP,
@@ -209,7 +210,9 @@ def values_schema() -> Schema:
         for field in fields:
             del definitions[name]["properties"][field]
     model = definitions["ModelSettings"]
-    model["properties"]["pods"] = pod(perReplica=COUNT, replicasPerPod=COUNT, maxReplicas=COUNT, gpuResource=TEXT)
+    model["properties"]["pods"] = pod(
+        perReplica=COUNT, replicasPerPod=COUNT, maxReplicas=COUNT, mergedModels={"type": "integer", "minimum": 0}, gpuResource=TEXT
+    )
     model["required"] = [*model["required"], "pods"]
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",

@@ -76,6 +76,13 @@ class Distillation:
         return tuning.run(self.state.outputs["store"]["file_id"])
 
     def _eval(self) -> dict[str, Any]:
+        model = self.api.find(model_path(self._tuned))
+        if model is not None and model.get("started") is False:
+            raise DistillationFailed(
+                f"{self._tuned} is a model with weights of its own, and is served from the cluster's next start on. Then go on "
+                "with the same command.",
+                code="model_not_started",
+            )
         wanted = [self._after, *self._others("after", self._tuned)]
         self._measuring.run(wanted)
         return {each.name: self.state.outputs[each.name] for each in wanted}

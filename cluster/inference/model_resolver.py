@@ -122,7 +122,9 @@ class ModelResolver:
 
     def _tuned_card(self, principal: Principal, tuned: TunedModel) -> ModelCard:
         base = self._own(principal, tuned.base_model)
-        return ModelCard(tuned.name, tuned.created_at, tuned.org_id, _context_tokens(base) if base is not None else None)
+        context_tokens = _context_tokens(base) if base is not None else None
+        started = tuned.kind is not Kind.MERGED or tuned.name in self._merged
+        return ModelCard(tuned.name, tuned.created_at, tuned.org_id, context_tokens, started)
 
 
 def _not_found(model_id: str) -> ModelNotFound:

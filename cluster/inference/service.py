@@ -15,12 +15,16 @@ from cluster.telemetry.tracing.span import Span
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a client may know of a model. ``created``: Unix seconds; ``max_model_len``: context window in tokens, if configured."""
+    """What a client may know of a model. ``created``: Unix seconds; ``max_model_len``: context window in tokens, if configured.
+
+    ``started``: whether the cluster has engines for it; those of a tuned model with weights of its own start with its next start.
+    """
 
     id: str
     created: int
     owned_by: str
     max_model_len: int | None = None
+    started: bool = True
 
 
 @dataclass(frozen=True, slots=True)

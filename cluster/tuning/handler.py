@@ -42,7 +42,7 @@ from cluster.tuning.validation_step import FileValidation
 from cluster.tuning.workspace import Workspace
 
 NEXT_START: Final = (
-    "`ossature serve`: stop it and start it again; Kubernetes: `helm upgrade … --reuse-values --set rollout=$(date +%s)`"
+    "`ossature serve`: stop it and start it again; Kubernetes: `helm upgrade … --reuse-values --set-string rollout=$(date +%s)`"
 )
 """What an operator does for merged models to be served."""
 

@@ -182,7 +182,7 @@ class Publisher(Protocol):
     async def publish(self, publication: Publication, say: Say) -> None:
         """The model is its organization's when this returns, and an adapter can be asked for by its name.
 
-        Idempotent, and may be cancelled. Raises :class:`TrainingFailed` for weights that must not be served; then nothing of them is
-        left that could be.
+        Idempotent, and may be cancelled. Raises :class:`TrainingFailed` for weights that must not be served; then nothing of them
+        is left that could be.
         """
         ...

@@ -26,4 +26,6 @@ def _model(card: ModelCard) -> dict[str, object]:
     model: dict[str, object] = {"id": card.id, "object": "model", "created": card.created, "owned_by": card.owned_by}
     if card.max_model_len is not None:
         model["max_model_len"] = card.max_model_len
+    if not card.started:
+        model["started"] = False
     return model

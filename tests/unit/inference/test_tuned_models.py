@@ -220,6 +220,7 @@ async def test_what_the_engine_can_not_load_is_told_in_its_words(kind: FaultKind
 async def test_a_merged_model_has_engines_of_its_own_and_is_counted_by_itself() -> None:
     inside = Inside([ANSWER], further=[SERVED])
     await inside.ask(SERVED.name)
+    assert (await inside.inference.find_model(ALICE, SERVED.name)).started
     (request,) = inside.relay.requests
     assert request.adapter is None
     assert json.loads(request.body)["model"] == SERVED.name
@@ -231,7 +232,8 @@ async def test_a_merged_model_without_an_engine_says_when_it_has_one() -> None:
     with pytest.raises(ModelUnusable, match="when it is started or deployed the next time") as caught:
         await inside.ask(NOT_STARTED.name)
     assert caught.value.code == "model_not_started"
-    assert (await inside.inference.find_model(ALICE, NOT_STARTED.name)).owned_by == "org_a"
+    card = await inside.inference.find_model(ALICE, NOT_STARTED.name)
+    assert (card.owned_by, card.started) == ("org_a", False)
 
 
 async def test_a_merged_model_without_a_replica_is_busy_and_not_unknown() -> None:

@@ -50,7 +50,7 @@ def precision(base: Path, recipe: Recipe) -> torch.dtype:
     config = catalog.config_of(base)
     text = config.get("text_config", {})
     named = next((each[key] for each in (config, text) for key in ("dtype", "torch_dtype") if each.get(key)), recipe.precision)
-    return getattr(torch, str(named).removeprefix("torch."))  # type: ignore[no-any-return]
+    return getattr(torch, str(named).removeprefix("torch."))
 
 
 def forget(trainer: Any) -> None:

@@ -24,11 +24,16 @@
 {{- if not .Values.storage.s3.credentialsSecret.name -}}{{- fail "storage.s3.credentialsSecret.name: name the Secret with the bucket's keys" -}}{{- end -}}
 {{- end -}}
 {{- if include "ossature.tuning-enabled" . -}}
-{{- if not (include "ossature.takes-adapters" .) -}}{{- fail "config.tuning.enabled: what is tuned is an adapter, and no model has adapters.enabled" -}}{{- end -}}
+{{- if not (include "ossature.takes-adapters" .) -}}{{- fail "config.tuning.enabled: what is tuned could not be served: no model has adapters.enabled, and none pods.mergedModels" -}}{{- end -}}
 {{- $onCpu := eq (dig "tuning" "device" "cuda" .Values.config) "cpu" -}}
 {{- if and (include "ossature.tuning-pods" .) (ne $onCpu (eq (int .Values.tuningPods.gpusPerPod) 0)) -}}
 {{- fail "tuningPods.gpusPerPod: 0 with config.tuning.device cpu, and only then" -}}
 {{- end -}}
+{{- end -}}
+{{- $merged := 0 -}}
+{{- range .Values.models -}}{{- $merged = add $merged (default 0 .pods.mergedModels) -}}{{- end -}}
+{{- if ne (int $merged) (dig "tuned_models" "max_merged_models" 0 .Values.config | int) -}}
+{{- fail "config.tuned_models.max_merged_models: must be the sum of models[].pods.mergedModels, which make room for them" -}}
 {{- end -}}
 {{- $slugs := dict -}}
 {{- range .Values.models -}}

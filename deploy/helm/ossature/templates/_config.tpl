@@ -5,7 +5,7 @@
 {{- define "ossature.grpc-enabled" -}}{{ ternary "true" "" (dig "grpc" "enabled" true .Values.config) }}{{- end -}}
 {{- define "ossature.speech-enabled" -}}{{ ternary "true" "" (dig "speech" "enabled" true .Values.config) }}{{- end -}}
 
-{{- /* Whether jobs train, and whether Ray Train does it in pods of its own; whether any model takes adapters. */ -}}
+{{- /* Whether jobs train, and whether Ray Train does it in pods of its own; whether any model takes adapters, or tuned ones beside it. */ -}}
 {{- define "ossature.tuning-enabled" -}}{{ ternary "true" "" (dig "tuning" "enabled" false .Values.config) }}{{- end -}}
 {{- define "ossature.tuning-pods" -}}
 {{- $apart := and (eq (dig "tuning" "launcher" "ray" .Values.config) "ray") (ne .Values.layout "single-pod") -}}
@@ -18,7 +18,7 @@
 {{- end -}}
 {{- define "ossature.takes-adapters" -}}
 {{- $any := false -}}
-{{- range .Values.models -}}{{- if dig "adapters" "enabled" false . -}}{{- $any = true -}}{{- end -}}{{- end -}}
+{{- range .Values.models -}}{{- if or (dig "adapters" "enabled" false .) (.pods.mergedModels) -}}{{- $any = true -}}{{- end -}}{{- end -}}
 {{- ternary "true" "" $any -}}
 {{- end -}}
 
@@ -125,6 +125,9 @@ applications:
     args:
       config: |
         {{- toYaml $config | nindent 8 }}
+      {{- with .Values.rollout }}
+      rollout: {{ toString . | quote }}
+      {{- end }}
     deployments:
       {{- toYaml $deployments | nindent 6 }}
 {{- end -}}

@@ -45,10 +45,13 @@ reads them without downloading (`reads`); whether it has what pods share (`share
 {{- $gpus := mulf $workers (default 0 $placement.gpus_per_worker) | ceil | int -}}
 {{- $perWorker := 1 -}}
 {{- if hasKey $placement "cpus_per_worker" -}}{{- $perWorker = $placement.cpus_per_worker -}}{{- end -}}
-{{- $adapters := dig "adapters" "enabled" false . -}}
+{{- /* Tuned models with engines of their own run in the pods of their base: room for so many replicas more. */ -}}
+{{- $merged := default 0 $pods.mergedModels | int -}}
+{{- $adapters := or (dig "adapters" "enabled" false .) (gt $merged 0) -}}
 {{- $low := default 1 .replicas | int -}}
 {{- $high := max $low (default 0 $pods.maxReplicas | int) -}}
 {{- with .autoscaling -}}{{- $low = default 1 .min_replicas | int -}}{{- $high = .max_replicas | int -}}{{- end -}}
+{{- $low = add $low $merged -}}{{- $high = add $high $merged -}}
 {{- $offered := dict (include "ossature.model-resource" .id) $workers -}}
 {{- range $name, $amount := $placement.resources_per_worker -}}{{- $_ := set $offered $name (mul $amount $workers) -}}{{- end -}}
 {{- $lowGroups := divf $low $perPod | ceil | int -}}

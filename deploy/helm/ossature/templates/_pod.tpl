@@ -16,6 +16,9 @@ metadata:
   {{- if and $head $standalone }}
   annotations:
     ossature/config: {{ include "ossature.config" $root | sha256sum }}
+    {{- with $root.Values.rollout }}
+    ossature/rollout: {{ . | quote }}
+    {{- end }}
   {{- end }}
 spec:
   automountServiceAccountToken: {{ $apiAccess }}
