@@ -91,6 +91,5 @@ def test_ray_environment_prints_lines_for_a_shell(run: Run) -> None:
     lines = run(*arguments).stdout.splitlines()
     assert "export RAY_SERVE_ENABLE_HA_PROXY=1" in lines
     assert not [line for line in lines if "OSX_CLUSTER" in line]
-    assert {f"export {name}={shlex.quote(value)}" for name, value in json.loads(run(*arguments, "--json").stdout).items()} == set(
-        lines
-    )
+    variables = json.loads(run(*arguments, "--json").stdout)
+    assert {f"export {name}={shlex.quote(value)}" for name, value in variables.items()} == set(lines)
