@@ -60,6 +60,11 @@ class Node:
                 start_new_session=True,
             )
 
+    def keep(self) -> None:
+        """Start it again if it has ended, as its supervisor does; on a busy machine Ray gives up a start after 30 s."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+
     def kill_all(self) -> None:
         """As if the host had lost its power."""
         for pid in _output("ip", "netns", "pids", self.host.name).split():
