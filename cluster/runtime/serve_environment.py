@@ -43,9 +43,9 @@ def ray_environment(config: ClusterConfig) -> dict[str, str]:
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "1" if config.ray.haproxy else "0",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1" if config.ray.haproxy else "0",
-        # One second instead of ten: how long a dead HAProxy goes unnoticed.
+        # One second instead of ten: how long a dead HAProxy's actor goes unnoticed. An answer may take Serve's ten seconds: a
+        # network or a machine that stalls for less is no reason to end a HAProxy that works, and its connections.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
-        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "1",
         # A proxy that is not up within this time is killed, and the start with it; Serve's 5 s are short for a busy machine.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50",
         # Room for a body of the largest size in its gRPC form; whatever is larger is refused before it is read.

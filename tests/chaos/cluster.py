@@ -271,12 +271,16 @@ def launch(
             start_new_session=True,
         )
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not endpoints_file.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.send_signal(signal.SIGINT)
-            process.wait(STOP_TIMEOUT_S)
-            raise AssertionError(f"the cluster did not start:\n{(folder / 'serve.log').read_text(errors='replace')[-4000:]}")
-        time.sleep(0.2)
+    try:
+        while not endpoints_file.exists():
+            log_end = (folder / "serve.log").read_text(errors="replace")[-4000:]
+            assert process.poll() is None, f"the cluster did not start:\n{log_end}"
+            assert time.monotonic() < deadline, f"the cluster has not started within {START_TIMEOUT_S:.0f} s:\n{log_end}"
+            time.sleep(0.2)
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        process.wait(STOP_TIMEOUT_S)
+        raise
     run_id = mark or json.loads((data_dir / "serve.json").read_text())["run_id"]
     return Launched(process, run_id, json.loads(endpoints_file.read_text()))
 

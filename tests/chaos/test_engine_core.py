@@ -14,6 +14,14 @@ from tests.integration.engine.tiny_model import make_tiny_llama
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 ON_CPU = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "HF_HUB_OFFLINE": "1"}
+ENGINE = {
+    "dtype": "float32",
+    "enforce_eager": True,
+    "block_size": 32,
+    "max_num_seqs": 32,
+    "max_model_len": 2048,
+    "kv_cache_memory_bytes": 128 << 20,
+}
 CORE = "VLLM::EngineCore"
 REPLACED_WITHIN_S = 300.0
 OUTAGE_S = 1.0
@@ -27,7 +35,7 @@ def test_kill_engine_core(tmp_path: Path) -> None:
         "source": str(make_tiny_llama(tmp_path / "model")),
         "replicas": REPLICAS,
         "placement": {"cpus_per_worker": 0.1},
-        "engine": {"dtype": "float32", "enforce_eager": True, "block_size": 32, "max_num_seqs": 32, "max_model_len": 2048},
+        "engine": ENGINE,
     }
     figures = Figures(
         "engine-core",

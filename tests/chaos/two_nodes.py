@@ -11,10 +11,11 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.config.schema import ClusterConfig
@@ -37,31 +38,42 @@ STORE_BYTES = 100 << 20
 
 @dataclass
 class Node:
-    """A host's Ray, kept in the foreground by ``ray start --block`` as a pod has it; ends when its raylet does."""
+    """A host's Ray, kept in the foreground by ``ray start --block`` as a pod has it, which ends when its raylet does.
+
+    From :meth:`start` to :meth:`leave` it is started again whenever it ends; on a busy machine Ray gives up a start after 30 s.
+    ``ended_s``: those ends, in seconds of ``time.monotonic``.
+    """
 
     host: Host
     head: Host
     variables: Mapping[str, str]
     log: Path
-    process: subprocess.Popen[bytes] | None = None
+    ended_s: list[float] = field(default_factory=list)
+    _left: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
+        self._left = threading.Event()
+        threading.Thread(target=self._keep, args=(self._left,), daemon=True, name=self.host.name).start()
+
+    def leave(self) -> None:
+        """Its next end is its last."""
+        self._left.set()
+
+    def _keep(self, left: threading.Event) -> None:
         where = ["--head", f"--port={RAY_PORT}", "--include-dashboard=false"]
         if self.host is not self.head:
             where = [f"--address={self.head.address}:{RAY_PORT}"]
         options = [f"--node-ip-address={self.host.address}", "--num-cpus=2", f"--resources={json.dumps(SHARE)}"]
         ray = [*self.host.prefix, sys.executable, "-m", "ray.scripts.scripts", "start", "--block"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*ray, *where, *options, f"--object-store-memory={STORE_BYTES}"],
-                env=dict(self.variables),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = [*ray, *where, *options, f"--object-store-memory={STORE_BYTES}"]
+        while not left.is_set():
+            with self.log.open("ab") as log:
+                subprocess.run(command, env=dict(self.variables), stdout=log, stderr=log, start_new_session=True, check=False)
+            self.ended_s.append(time.monotonic())
 
     def kill_all(self) -> None:
         """As if the host had lost its power."""
+        self.leave()
         for pid in _output("ip", "netns", "pids", self.host.name).split():
             os.kill(int(pid), signal.SIGKILL)
 
@@ -105,6 +117,8 @@ def two_nodes(folder: Path, *, with_redis: bool = False) -> Iterator[TwoNodes]:
             with running(folder, settings, variables=variables, prefix=hosts[0].prefix, outside=outside) as cluster:
                 yield TwoNodes(cluster, first, second)
         finally:
+            for node in (first, second):
+                node.leave()
             processes.end_all(mark)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from pathlib import Path
 
 import pytest
 
+from bench.fakes import slowness
 from bench.fakes.answer import Answer
-from bench.fakes.engine import FakeEngine
+from bench.fakes.engine import FakeEngine, _Steps
 from bench.fakes.profile import Profile
 from bench.fakes.steps import StepClock
 from bench.live.phases import chat_body
@@ -82,3 +85,26 @@ async def test_members_of_a_clock_step_together_and_leave_when_they_have_ended()
     assert [name for name, _ in steps] == ["short", "long", "short", "long", "long", "long"]
     assert steps[1][1] - steps[0][1] < 0.002
     assert steps[-1][1] - began_s >= 0.0079  # four steps of 2 ms, however late one of them was
+
+
+async def test_an_engine_that_is_slowed_takes_as_many_times_as_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(slowness.FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(slowness, "LOOK_S", 0.0)
+    made = slowness.Slowness()
+    assert made.factor == 1
+    file = tmp_path / str(os.getpid())
+    file.write_text("3")
+    assert made.factor == 3
+    steps = _Steps(Answer("id", "model", 4), made)
+    turns = 1
+    while steps.step():
+        turns += 1
+    assert steps._ready.qsize() == 4
+    assert turns >= 3 * 3  # the first comes at once
+    file.unlink()
+    assert made.factor == 1
+
+
+def test_no_engine_is_slow_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(slowness.FOLDER_VARIABLE, raising=False)
+    assert slowness.Slowness().factor == 1

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from cluster.cli.output import ExitCode
+from cluster.runtime import launch
+from cluster.runtime.lost_ray import RayLost
 from tests.unit.cli.conftest import Run, write_endpoints
 from tests.unit.cli.fake_cluster import FakeCluster
 
@@ -102,3 +104,13 @@ def test_exit_codes_are_documented() -> None:
     page = (Path(__file__).parents[3] / "docs/cli.md").read_text()
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE)}
     assert documented == {int(code) for code in ExitCode}
+
+
+def test_a_cluster_whose_ray_has_died_ends_with_1_and_says_why(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose_ray(*_: object, **__: object) -> None:
+        raise RayLost("Ray's control service (GCS) has not answered for 30 s")
+
+    monkeypatch.setattr(launch, "serve", lose_ray)
+    result = run("serve")
+    assert result.exit_code == ExitCode.FAILED
+    assert "the cluster has ended: Ray's control service (GCS) has not answered for 30 s" in result.stderr
