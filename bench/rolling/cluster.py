@@ -138,7 +138,11 @@ class Cluster(Program):
     def session_logs(self) -> Path:
         """Of the Ray session that this cluster has started."""
         for process in self.processes():
-            for argument in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0"):
+            try:
+                arguments = Path(f"/proc/{process}/cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended meanwhile
+            for argument in arguments.split(b"\0"):
                 if argument.startswith((b"--session-dir=", b"--session_dir=")):
                     return Path(argument.partition(b"=")[2].decode()) / "logs"
         raise FileNotFoundError("no process of the cluster names its session")

@@ -19,6 +19,7 @@ import aiohttp
 
 _REPLICA = re.compile(r"\breplica=(\S+)")
 _TIMEOUT_S = 120.0
+_PAUSE_S = 0.2
 #: How long the clients of the short requests keep a connection that is idle, in seconds: as OpenAI's Python library does.
 _KEEP_ALIVE_S = 5.0
 #: Seconds between the requests of each client that keeps its connection.
@@ -100,8 +101,8 @@ class Load:
         while not until.is_set():
             if number < self.streams:
                 await self._ask(client, self.long)
-            else:
-                await asyncio.sleep(0.2)
+            # Also after one that was refused at once.
+            await asyncio.sleep(_PAUSE_S)
 
     async def _now_and_then(self, until: asyncio.Event, idle_s: float) -> None:
         async with self._client(aiohttp.TCPConnector(limit=1, keepalive_timeout=10 * idle_s)) as client:
