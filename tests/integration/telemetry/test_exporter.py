@@ -105,7 +105,7 @@ def test_nothing_falls_while_replicas_are_killed_and_scraped_all_the_time(node: 
     for watcher in watchers:
         watcher.join()
     assert falls == []
-    assert min(scrapes) > 20
+    assert min(scrapes) > 5, "too few to have met a restart"
     assert requests(node.scrape()) == writers * lives * REQUESTS_PER_LIFE
     assert node.value("ossature_exporter_folded_processes_total") == writers * lives
     assert files(node) == ["archive.json", "lock", "organizations"]
