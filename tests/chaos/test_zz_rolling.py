@@ -41,11 +41,6 @@ def test_an_upgrade_of_gateways_and_engines_fails_nothing(cluster: Cluster) -> N
     assert len(upgrade["new replicas"]) == 2
 
 
-def test_a_single_replica_with_surge_is_replaced_without_a_gap(cluster: Cluster) -> None:
-    (upgrade,) = changed(cluster, "surge")
-    assert len(upgrade["new replicas"]) == 1
-
-
 def test_engines_are_scaled_by_load_and_fail_nothing(cluster: Cluster) -> None:
     down, up = changed(cluster, "scale")
     assert (len(down["new replicas"]), len(up["new replicas"])) == (0, 1)
@@ -55,3 +50,9 @@ def test_engines_are_scaled_by_late_first_tokens_and_fail_nothing(cluster: Clust
     """With load for one replica alone: it is the target that asks for the second one."""
     up, down = changed(cluster, "ttft")
     assert (len(up["new replicas"]), len(down["new replicas"])) == (1, 0)
+
+
+def test_a_single_replica_with_surge_is_replaced_without_a_gap(cluster: Cluster) -> None:
+    """The last: what follows would begin with the exchange of a single replica."""
+    (upgrade,) = changed(cluster, "surge")
+    assert len(upgrade["new replicas"]) == 1
