@@ -93,6 +93,17 @@ class ChaosCluster:
         present = self.pids(*beginnings)
         return bool(present) and not set(former) & set(present)
 
+    def busiest(self, pids: list[int], over_s: float = 1.0) -> int:
+        """The one of these processes that computes most. Requests of the load may all be at one of them, for its warm cache."""
+
+        def used_s(pid: int) -> float:
+            _, seconds = procfs.parse_stat(Path(f"/proc/{pid}/stat").read_text())
+            return seconds
+
+        before = {pid: used_s(pid) for pid in pids}
+        time.sleep(over_s)
+        return max(pids, key=lambda pid: used_s(pid) - before[pid])
+
     def kill(self, pid: int) -> None:
         """SIGKILL to a process of this cluster."""
         assert pid == self.process.pid or pid in processes.of_run(self.run_id), f"process {pid} is none of this cluster's"

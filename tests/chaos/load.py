@@ -95,8 +95,8 @@ class Mix:
 class Load:
     """Requests of one key to one model, until :meth:`stop`.
 
-    Each begins at the next of ``urls``, and tries again at the one after that. ``on_end`` gets each request that is over;
-    ``on_flow`` is called at the first byte of each of the streams.
+    Each stream has one of ``urls`` to begin at, short requests begin at each in turn; all try again at the next. ``on_end`` gets
+    each request that is over; ``on_flow`` is called at the first byte of each of the streams.
     """
 
     def __init__(
@@ -104,7 +104,6 @@ class Load:
     ) -> None:
         self.mix = mix
         self._urls = [f"{url}/v1/chat/completions" for url in urls]
-        self._begun = 0
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._model = model
         self._on_end = on_end
@@ -126,7 +125,7 @@ class Load:
             number = 0
             while not self._stopping.is_set():
                 number += 1
-                group.create_task(self._request(session, "short", self._short(number)))
+                group.create_task(self._request(session, "short", self._short(number), number))
                 await asyncio.sleep(1 / self.mix.short_per_s)
 
     async def _streams(self, session: aiohttp.ClientSession, slot: int) -> None:
@@ -135,7 +134,7 @@ class Load:
         first = self._on_flow
         while not self._stopping.is_set():
             body = self._body(f"Stream {slot}.", self.mix.stream_tokens, stream=True)
-            request = await self._request(session, "stream", body, on_first=first)
+            request = await self._request(session, "stream", body, slot, on_first=first)
             if request.attempts[-1].first_byte_s is not None:
                 first = _nothing
             if request.end is not End.COMPLETE:
@@ -152,15 +151,18 @@ class Load:
         return {"model": self._model, "messages": [message], "stream": stream, **length}
 
     async def _request(
-        self, session: aiohttp.ClientSession, kind: str, body: dict[str, Any], on_first: Callable[[], None] = lambda: None
+        self,
+        session: aiohttp.ClientSession,
+        kind: str,
+        body: dict[str, Any],
+        place: int,
+        on_first: Callable[[], None] = lambda: None,
     ) -> Request:
         request = Request(kind)
-        self._begun += 1
-        first = self._begun
         for number in range(MAX_RETRIES + 1):
             attempt = Attempt(time.monotonic())
             request.attempts.append(attempt)
-            url = self._urls[(first + number) % len(self._urls)]
+            url = self._urls[(place + number) % len(self._urls)]
             await self._attempt(session, url, body, attempt, on_first)
             attempt.ended_s = time.monotonic()
             if attempt.end is not End.REFUSED or not attempt.may_retry or number == MAX_RETRIES:

@@ -31,8 +31,8 @@ def test_kill_engine_replica(cluster: ChaosCluster) -> None:
         "kill -9 of one of two engine replicas",
         "`ossature_replicas_ready` -1 until it is replaced; `ossature_retries_total`",
     )
-    victim = cluster.engines()[0]
     with measured(cluster, figures) as fault:
+        victim = cluster.busiest(cluster.engines())
         fault.now()
         cluster.kill(victim)
         fault.until_whole(lambda: cluster.replaced([victim], ENGINE) and cluster.whole(), REPLACED_WITHIN_S)

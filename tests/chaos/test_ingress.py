@@ -12,8 +12,7 @@ from tests.chaos.figures import Figures, measured
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420)]
 
 HAPROXY, MANAGER, CONTROLLER = "haproxy", "ray::HAProxyManager", "ray::ServeController"
-RESTARTED = "refused connections; HAProxy's end is in the log of its actor; no alert"
-NO_INGRESS = "refused connections: probe `/readyz` from where clients are; no alert of ours, which look behind HAProxy"
+INGRESS_DOWN = "`ossature_ingress_up` 0 until it is back: OssatureIngressDown after a minute of it"
 OUTAGE_OF_A_GATEWAY_S = 5.0
 OUTAGE_OF_HAPROXY_S = 5.0
 OUTAGE_OF_ITS_MANAGER_S = 45.0
@@ -43,7 +42,7 @@ def test_kill_gateway(cluster: ChaosCluster) -> None:
 
 
 def test_kill_haproxy(cluster: ChaosCluster) -> None:
-    figures = Figures("haproxy", "kill -9 of HAProxy, one ingress node", RESTARTED)
+    figures = Figures("haproxy", "kill -9 of HAProxy, one ingress node", INGRESS_DOWN)
     victims = cluster.pids(HAPROXY)
     with measured(cluster, figures) as fault:
         fault.now()
@@ -56,7 +55,7 @@ def test_kill_haproxy(cluster: ChaosCluster) -> None:
 
 
 def test_kill_manager_of_haproxy(cluster: ChaosCluster) -> None:
-    figures = Figures("haproxy-manager", "kill -9 of the actor that keeps HAProxy, one ingress node", NO_INGRESS)
+    figures = Figures("haproxy-manager", "kill -9 of the actor that keeps HAProxy, one ingress node", INGRESS_DOWN)
     (victim,) = cluster.pids(MANAGER)
     with measured(cluster, figures) as fault:
         fault.now()

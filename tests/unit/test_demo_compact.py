@@ -13,6 +13,8 @@ from models.demo.architecture import network_config
 from models.demo.expand import expand, stamp_of
 from models.demo.vocabulary import RETURN, VOCABULARY_SIZE
 
+pytestmark = pytest.mark.slow
+
 USED = [0, 5, RETURN]
 
 

@@ -15,6 +15,8 @@ from models.demo.curriculum import VOICE_PROMPTS, dialogue_of, random_dialogue
 from models.demo.dialogue import Dialogue, Draft
 from models.demo.holdout import DEMONSTRATED_ORDER, order_is_held_out
 
+pytestmark = pytest.mark.slow
+
 _VALUES = (
     {word: number for number, word in enumerate(spoken.UNITS)}
     | {word: 10 * number for number, word in enumerate(spoken.TENS, start=2)}

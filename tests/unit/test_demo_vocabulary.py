@@ -10,6 +10,8 @@ from models.bench.make import byte_tokenizer
 from models.demo import compact, vocabulary
 from models.demo.curriculum import vocabulary_texts
 
+pytestmark = pytest.mark.slow
+
 TEXTS = (
     "Where is my order ORD-1001?",
     '{"order_id": "A123", "status": "on its way"}',

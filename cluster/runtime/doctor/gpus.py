@@ -78,7 +78,7 @@ class Gpus(Reporter):
             gpus = parsed(text)
         except ValueError:
             return [self.unknown("GPUs", f"nvidia-smi answered something unexpected: {_first_line(text)}")]
-        return [self._number(wanted, gpus), *await self._driver(gpus), *self._memory(gpus)]
+        return [self._number(wanted, gpus), *self._spare(wanted, gpus), *await self._driver(gpus), *self._memory(gpus)]
 
     def _absent(self, cause: str) -> Finding:
         if self._config.ray.address is not None:
@@ -93,6 +93,22 @@ class Gpus(Reporter):
         if self._config.ray.address is not None:
             return self.unknown("GPUs", f"{cause}; the rest may be on other nodes", "`ray status` counts those of all nodes.")
         return self.problem("GPUs", cause, "Lower replicas or tensor_parallel_size, or add GPUs.")
+
+    def _spare(self, wanted: float, gpus: Sequence[Gpu]) -> list[Finding]:
+        """Whether models of their own, which join when the cluster starts, find room behind those that are configured."""
+        most, spare = gpus_of_merged_models(self._config), len(gpus) - wanted
+        if not most or spare < 0:
+            return []
+        if spare >= most:
+            return [self.ok("GPUs to spare", f"{spare:g}, tuned models with weights of their own may take {most:g}")]
+        cause = f"{spare:g}, but tuned models with weights of their own may take {most:g} (tuned_models.max_merged_models)"
+        if self._config.ray.address is not None:
+            return [
+                self.unknown(
+                    "GPUs to spare", f"{cause}; there may be some on other nodes", "`ray status` counts those of all nodes."
+                )
+            ]
+        return [self.warning("GPUs to spare", cause, "Those that find none aren't served: add GPUs, or lower the limit.")]
 
     async def _driver(self, gpus: Sequence[Gpu]) -> list[Finding]:
         if not gpus:
@@ -130,6 +146,12 @@ def gpus_wanted(config: ClusterConfig) -> float:
     """GPUs of all replicas that are started at first, of models and speech together."""
     models = sum(replicas_at_start(model) * model.world_size * model.placement.gpus_per_worker for model in config.models)
     return models + (config.speech.replicas * config.speech.num_gpus if config.speech.enabled else 0.0)
+
+
+def gpus_of_merged_models(config: ClusterConfig) -> float:
+    """The most that all of them can take: one replica each of the dearest of their bases."""
+    bases = [model.world_size * model.placement.gpus_per_worker for model in config.models]
+    return config.tuned_models.max_merged_models * max(bases, default=0.0)
 
 
 def replicas_at_start(model: ModelSettings) -> int:

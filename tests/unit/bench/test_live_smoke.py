@@ -16,6 +16,8 @@ from bench.live.stack import Fleet, Running
 from bench.programs import Unavailable
 from bench.scripted import EXECUTOR
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_bare_worker_is_measured_and_written_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "result.json"

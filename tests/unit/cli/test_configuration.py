@@ -58,6 +58,7 @@ def test_check_without_the_engine_is_quick_and_says_so(run: Run) -> None:
     assert (result.exit_code, result.stdout) == (0, "The configuration is fine (engine arguments not checked by vLLM).\n")
 
 
+@pytest.mark.slow
 def test_check_asks_vllm_about_engine_arguments(run: Run, folder: Path) -> None:
     (folder / "m").mkdir()
     (folder / "m/config.json").write_text('{"model_type": "gpt_oss"}')

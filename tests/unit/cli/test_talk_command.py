@@ -116,6 +116,7 @@ async def test_options_reach_the_session(talk: Talker) -> None:
     assert talk.cluster.inference.asked[0][1][0] == {"role": "system", "content": "Be brief."}
 
 
+@pytest.mark.slow
 async def test_second_turn_interrupts_the_answer_and_the_model_remembers_what_was_played(talk: Talker) -> None:
     talk.cluster.inference.script = lambda messages: say("word " * 60 if len(messages) < 4 else "Well then.")
     both = silence(40) + spoken_word(HELLO) + silence(1000) + spoken_word(STOP) + silence(40)
@@ -217,6 +218,7 @@ def test_options_of_files_need_a_file(run: Run, option: str) -> None:
     assert "--wav" in result.stderr
 
 
+@pytest.mark.slow
 async def test_microphone_and_loudspeaker_hold_a_conversation_until_the_session_ends(
     talk: Talker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

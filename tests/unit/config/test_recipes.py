@@ -152,6 +152,7 @@ def test_the_demo_has_room_for_a_second_replica() -> None:
     assert load(None, {"OSSATURE_MODELS__0__REPLICAS": "2"}).models[0].replicas == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_vllm_knows_every_engine_argument(path: Path) -> None:
     from cluster.engine.vllm import arguments

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from cluster.cli import eval_running
@@ -38,6 +39,7 @@ def items_file(tmp_path: Path, rows: list[dict[str, Any]]) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 async def test_an_eval_is_created_run_reported_and_compared(bench: Bench, tmp_path: Path) -> None:
     eval_id = await created(bench, tmp_path)
     assert "triage" in (await run(bench, "list")).stdout

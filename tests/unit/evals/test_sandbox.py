@@ -122,6 +122,7 @@ async def test_a_boundary_is_an_exception_inside(sandbox: Sandbox, body: str, tm
     assert "do not read" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "body"),
     [

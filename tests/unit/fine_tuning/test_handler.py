@@ -123,6 +123,7 @@ async def test_cancel_while_it_trains_leaves_nothing(tuning: Tuning) -> None:
     assert not list(tuning.served.folder.rglob(f"{job_id}/*"))
 
 
+@pytest.mark.slow
 async def test_a_worker_that_goes_away_leaves_the_training_to_the_next(tuning: Tuning) -> None:
     tuning.trainer.wait_at = 5
     job_id = await created(tuning)

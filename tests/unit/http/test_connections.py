@@ -113,6 +113,7 @@ async def test_a_stream_that_ends_by_itself_is_closed_not_cancelled(edge: Edge) 
     assert not edge.inference.cancelled.is_set()
 
 
+@pytest.mark.slow
 async def test_a_body_that_does_not_arrive_gets_408(edge: Edge) -> None:
     async with connected(edge) as (reader, writer):
         began = time.monotonic()
@@ -123,6 +124,7 @@ async def test_a_body_that_does_not_arrive_gets_408(edge: Edge) -> None:
         assert b"request_timeout" in await asyncio.wait_for(reader.read(-1), 5)
 
 
+@pytest.mark.slow
 async def test_a_trickling_body_gets_408_as_well(edge: Edge) -> None:
     async with connected(edge) as (reader, writer):
         writer.write(head("content-length: 1000"))

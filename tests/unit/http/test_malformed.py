@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +78,7 @@ _BODIES = st.one_of(_mutated(), _mutated(), _TORN, _ANY.map(lambda value: json.d
 _PATHS = st.sampled_from(["/v1/chat/completions"] * 6 + ["/v1/completions", "/admin/v1/organizations"])
 
 
+@pytest.mark.slow
 async def test_no_body_brings_a_5xx(edge: Edge) -> None:
     statuses: Counter[int] = Counter()
 

@@ -9,6 +9,8 @@ import itertools
 from contextlib import aclosing
 from typing import Any
 
+import pytest
+
 from cluster.jobs.context import JobContext
 from cluster.jobs.model import Job, JobEvent, JobState, NewEvent
 from tests.unit.jobs.bench import ACME, Bench
@@ -80,6 +82,7 @@ async def test_a_worker_is_told_of_a_new_job_of_its_process_at_once(bench: Bench
     await bench.until(job, JobState.SUCCEEDED)
 
 
+@pytest.mark.slow
 async def test_watchers_that_have_gone_leave_nothing_behind(bench: Bench) -> None:
     job = await bench.jobs.create(ACME, "sum", {})
     with contextlib.suppress(TimeoutError):

@@ -53,6 +53,7 @@ def test_ready_models_are_those_of_the_recipes(values: str, recipe: str) -> None
     assert ours.placement.strategy == theirs.placement.strategy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", READY)
 def test_vllm_knows_every_engine_argument(values: str) -> None:
     from cluster.engine.vllm import arguments

@@ -273,6 +273,7 @@ async def test_cluster_s_refusal_ends_the_response_not_the_session(cluster: Clus
         assert (await socket.ask("again"))["status"] == "completed"
 
 
+@pytest.mark.slow
 async def test_synthesizer_that_hangs_fails_its_response_in_time(cluster: Cluster) -> None:
     cluster.synthesizer.hangs = True
     async with connected(cluster.socket_url) as socket:
@@ -291,6 +292,7 @@ async def test_client_that_leaves_ends_its_generation(cluster: Cluster) -> None:
         await cluster.inference.answers[0].closed.wait()
 
 
+@pytest.mark.slow
 async def test_client_that_reads_nothing_is_given_up(cluster: Cluster) -> None:
     settings = RealtimeSettings(write_timeout_s=0.5, max_unsent_bytes=64 << 10)
     async with Cluster(settings=settings).served() as running:
@@ -401,6 +403,7 @@ async def flood(socket: Socket, count: int, seed: int) -> None:
         await socket.connection.send(junk(chance))
 
 
+@pytest.mark.slow
 async def test_ten_thousand_frames_of_junk_disturb_nobody(cluster: Cluster) -> None:
     # An echo of echoes would grow with every answer, and its sound with it.
     cluster.inference.script = lambda messages: say("Yes.")

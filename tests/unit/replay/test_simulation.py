@@ -76,6 +76,7 @@ def test_every_request_is_answered_though_replicas_join_die_and_drain() -> None:
     assert drained.ongoing == 0
 
 
+@pytest.mark.slow
 def test_gate_affinity_beats_cache_blind_policies() -> None:
     # The ramp's beginning is idle: a slower engine makes it a busy one.
     profile = replace(GPT_OSS_120B_H200, kv_tokens=600_000, prefill_ms_per_token=0.08)
@@ -96,6 +97,7 @@ def test_gate_prompts_without_anything_in_common_are_spread_as_well_as_by_least_
 
 
 # What is heard of late, through Ray Serve alone, sends more to where others have just sent something.
+@pytest.mark.slow
 @pytest.mark.parametrize(("channel_period_s", "p90_bound"), [(CHANNEL_PERIOD_S, 1.10), (0.0, 1.12)])
 def test_gate_four_gateways_find_nearly_what_one_finds(channel_period_s: float, p90_bound: float) -> None:
     # Long enough for the cold start to matter little: gateways that have yet to hear of each other copy more.
@@ -107,6 +109,7 @@ def test_gate_four_gateways_find_nearly_what_one_finds(channel_period_s: float, 
     assert four.ttft_p90_ms <= p90_bound * one.ttft_p90_ms
 
 
+@pytest.mark.slow
 def test_gate_channels_let_four_gateways_wait_as_little_as_one() -> None:
     """Long prompts, whose place in a queue matters: what is known 20 ms later is known in time, and not what is 250 ms later."""
     workload = first("unique", 1500)
@@ -170,6 +173,7 @@ def test_gate_a_replay_is_quick() -> None:
     assert len(workload.requests) / (time.process_time() - began_s) >= 200
 
 
+@pytest.mark.slow
 def test_gate_gateways_that_are_told_find_more_than_those_that_believe() -> None:
     # Less cache than the prefixes need: something is always being evicted.
     profile = replace(GPT_OSS_120B_H200, kv_tokens=150_000)

@@ -61,6 +61,7 @@ async def test_a_pause_inside_a_turn_cuts_no_word(sphinx: SphinxRecognizer) -> N
     assert both.words[8].start_ms > both.words[7].end_ms >= 2_800
 
 
+@pytest.mark.slow
 async def test_a_worker_killed_under_an_utterance_fails_it_alone(sphinx: SphinxRecognizer) -> None:
     recognition = await fed(sphinx.open(), strawberries())
     await asyncio.sleep(0.1)

@@ -291,6 +291,7 @@ async def test_an_upload_that_the_client_breaks_off_leaves_nothing(served: Serve
     await until(lambda: objects(served.folder) == [])
 
 
+@pytest.mark.slow
 async def test_a_client_that_sends_nothing_more_is_not_waited_for(tmp_path: Path) -> None:
     served = Served(tmp_path, http=HttpSettings(body_timeout_s=0.2))
 

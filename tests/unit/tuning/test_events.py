@@ -46,6 +46,7 @@ def test_a_reader_goes_on_behind_what_it_has_seen(tmp_path: Path) -> None:
         assert [event.fields["step"] for event in events.read(tmp_path, after_seq=seen[-1].seq)] == [4, 5]
 
 
+@pytest.mark.slow
 def test_two_processes_never_write_one_log(tmp_path: Path) -> None:
     code = "import sys; from pathlib import Path; from cluster.tuning.training.events import EventLog; EventLog(Path(sys.argv[1]))"
     with EventLog(tmp_path):

@@ -12,7 +12,7 @@ from cluster.config.schema import ClusterConfig
 from cluster.config.settings.evals import EvalsSettings
 from cluster.config.settings.speech import SpeechSettings
 from cluster.evals.sandbox.contract import SandboxUnavailable
-from cluster.runtime.doctor.finding import Outcome
+from cluster.runtime.doctor.finding import Finding, Outcome
 from cluster.runtime.doctor.gpus import Gpus, Smi, gpus_wanted
 from cluster.runtime.doctor.sandbox import SandboxProbe
 from cluster.runtime.doctor.speech import Speech
@@ -84,6 +84,19 @@ def test_an_answer_of_another_shape_and_a_pytorch_without_cuda_are_no_verdict(co
     assert strange["GPUs"].outcome is Outcome.UNKNOWN
     found = said(Gpus(on_gpus(configured), serving=False, smi=smi(), torch_cuda=lambda: None))
     assert found["driver"].outcome is Outcome.UNKNOWN
+
+
+def test_models_of_their_own_need_gpus_beyond_those_of_the_configuration(configured: Configured) -> None:
+    def spare(tensor_parallel: int, limit: int, **sections: Any) -> Finding:
+        config = on_gpus(configured, tensor_parallel, tuned_models={"max_merged_models": limit}, **sections)
+        return said(Gpus(config, serving=False, smi=smi()))["GPUs to spare"]
+
+    assert spare(1, 1).outcome is Outcome.OK
+    scarce = spare(1, 3)
+    assert scarce.outcome is Outcome.WARNING
+    assert scarce.message.startswith("1, but tuned models with weights of their own may take 3 ")
+    assert spare(1, 3, ray={"address": "auto"}).outcome is Outcome.UNKNOWN
+    assert "GPUs to spare" not in said(Gpus(on_gpus(configured, 1), serving=False, smi=smi()))
 
 
 def test_models_on_processors_need_no_gpu_and_nothing_is_asked(configured: Configured) -> None:
