@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+BYTES_PER_TOKEN = 4
 CREATED_UNIX_S = 1_767_225_600
 _WORDS = (" the", " replica", " of", " a", " prefix", " that", " is", " cached", ",", " and", " organization", " so")
 
@@ -64,5 +65,5 @@ class Answer:
 
 
 def prompt_tokens(body: bytes) -> int:
-    """What a fake worker says a prompt has: a token for four bytes."""
-    return max(1, len(body) // 4)
+    """What a fake worker says a prompt has."""
+    return max(1, len(body) // BYTES_PER_TOKEN)

@@ -7,7 +7,8 @@ import os
 import time
 from collections.abc import AsyncGenerator
 
-from bench.fakes.answer import Answer, prompt_tokens
+from bench.fakes.answer import BYTES_PER_TOKEN, Answer, prompt_tokens
+from bench.fakes.cache import PrefixCache
 from bench.fakes.profile import START_VARIABLE, Profile
 from bench.fakes.slowness import Slowness
 from bench.fakes.steps import StepClocks
@@ -26,6 +27,7 @@ class FakeEngine:
         self._start_s = start_s
         self._clocks: StepClocks | None = None
         self._slowness = Slowness()
+        self._cache = PrefixCache()
 
     async def start(self) -> None:
         await asyncio.sleep(self._start_s)
@@ -42,7 +44,8 @@ class FakeEngine:
         began_s = time.monotonic()
         profile = Profile.find(request.body)
         answer = Answer(request.request_id, self._model, profile.tokens)
-        usage = EngineUsage(prompt_tokens(request.body), profile.tokens, reasoning_tokens=answer.reasoning_tokens)
+        cached = self._cache.take(request.body) // BYTES_PER_TOKEN
+        usage = EngineUsage(prompt_tokens(request.body), profile.tokens, cached, answer.reasoning_tokens)
         if profile.ttft_us:
             await asyncio.sleep(profile.ttft_us / 1e6 * self._slowness.factor)
         timing = EngineTiming(queue_s=0.0, prefill_s=time.monotonic() - began_s)

@@ -11,6 +11,7 @@ import pytest
 
 from bench.fakes import slowness
 from bench.fakes.answer import Answer
+from bench.fakes.cache import BLOCK_BYTES, MAX_BLOCKS, PrefixCache
 from bench.fakes.engine import FakeEngine, _Steps
 from bench.fakes.profile import Profile
 from bench.fakes.steps import StepClock
@@ -108,3 +109,20 @@ async def test_an_engine_that_is_slowed_takes_as_many_times_as_long(tmp_path: Pa
 def test_no_engine_is_slow_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(slowness.FOLDER_VARIABLE, raising=False)
     assert slowness.Slowness().factor == 1
+
+
+def test_a_fake_engine_has_the_blocks_of_what_it_was_asked() -> None:
+    cache = PrefixCache()
+    shared, first, second = b"s" * 3 * BLOCK_BYTES, b"1" * BLOCK_BYTES, b"2" * BLOCK_BYTES
+    assert cache.take(shared + first) == 0
+    assert cache.take(shared + second) == 3 * BLOCK_BYTES
+    assert cache.take(shared + first + b"and part of a block") == 4 * BLOCK_BYTES
+    assert cache.take(b"x" + shared) == 0
+
+
+def test_blocks_that_were_not_asked_for_longest_are_forgotten() -> None:
+    cache = PrefixCache()
+    for number in range(MAX_BLOCKS + 1):
+        cache.take(b"%08d" % number * (BLOCK_BYTES // 8))
+    assert cache.take(b"%08d" % 0 * (BLOCK_BYTES // 8)) == 0
+    assert cache.take(b"%08d" % MAX_BLOCKS * (BLOCK_BYTES // 8)) == BLOCK_BYTES
