@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from cluster.config.schema import ClusterConfig  # noqa: E402
-from cluster.telemetry.catalog import TTFT_BUCKETS  # noqa: E402
+from cluster.telemetry.catalog.buckets import TTFT_BUCKETS  # noqa: E402
 
 TARGET = ROOT / "deploy" / "helm" / "ossature" / "values.schema.json"
 Schema = dict[str, Any]

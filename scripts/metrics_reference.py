@@ -27,7 +27,7 @@ VLLM_NAME = re.compile(r"vllm:[a-z0-9_]+")
 NOT_METRICS = frozenset({"vllm:diffusion", "vllm:spec_decode"})
 
 HEAD = """\
-<!-- Made by scripts/metrics_reference.py; edit cluster/telemetry/catalog.py, then run `python scripts/metrics_reference.py`. -->
+<!-- Made by scripts/metrics_reference.py; edit cluster/telemetry/catalog, then run `python scripts/metrics_reference.py`. -->
 
 # Metrics
 

@@ -111,12 +111,12 @@ class _Disk(Protocol):
 def _own_families(reading: Reading, disk: _Disk, collect_s: float) -> Iterator[Metric]:
     """What the exporter says of itself and its node. ``disk``: the data folder's file system; ``collect_s``: seconds."""
     measured: tuple[tuple[Definition, dict[str, str], float], ...] = (
-        (catalog.EXPORTER_PROCESSES, {}, reading.processes),
-        (catalog.EXPORTER_FOLDED, {}, reading.folded_processes),
-        (catalog.EXPORTER_COLLECT, {}, collect_s),
-        (catalog.DATA_FOLDER_FREE, {}, disk.free),
-        (catalog.DATA_FOLDER_SIZE, {}, disk.total),
-        (catalog.BUILD_INFO, build.versions(), 1),
+        (catalog.nodes.EXPORTER_PROCESSES, {}, reading.processes),
+        (catalog.nodes.EXPORTER_FOLDED, {}, reading.folded_processes),
+        (catalog.nodes.EXPORTER_COLLECT, {}, collect_s),
+        (catalog.nodes.DATA_FOLDER_FREE, {}, disk.free),
+        (catalog.nodes.DATA_FOLDER_SIZE, {}, disk.total),
+        (catalog.nodes.BUILD_INFO, build.versions(), 1),
     )
     for metric, labels, value in measured:
         family = Metric(metric.name.removesuffix("_total"), metric.meaning, str(metric.kind))

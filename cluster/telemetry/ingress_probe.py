@@ -35,7 +35,7 @@ class IngressProbe(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        definition = catalog.INGRESS_UP
+        definition = catalog.nodes.INGRESS_UP
         family = Metric(definition.name, definition.meaning, str(definition.kind))
         family.add_sample(definition.name, {}, 1.0 if self.up() else 0.0)
         yield family

@@ -16,8 +16,8 @@ class JobRunMetrics:
     def __init__(self, kinds: Iterable[str], *, registry: CollectorRegistry = REGISTRY) -> None:
         multiprocess.install()
         kinds = list(kinds)
-        self._runs = Family(histogram(catalog.JOB_RUNS, registry))
-        self._takeovers = Family(counter(catalog.JOB_TAKEOVERS, registry))
+        self._runs = Family(histogram(catalog.jobs.JOB_RUNS, registry))
+        self._takeovers = Family(counter(catalog.jobs.JOB_TAKEOVERS, registry))
         self._runs.create(kinds, labels.JOB_OUTCOMES)
         self._takeovers.create(kinds)
 
@@ -35,8 +35,8 @@ class JobCensusMetrics:
 
     def __init__(self, *, registry: CollectorRegistry = REGISTRY) -> None:
         multiprocess.install()
-        self._jobs = Family(gauge(catalog.JOBS, registry))
-        self._waiting = Family(gauge(catalog.JOB_WAIT, registry))
+        self._jobs = Family(gauge(catalog.jobs.JOBS, registry))
+        self._waiting = Family(gauge(catalog.jobs.JOB_WAIT, registry))
         self._kinds: set[str] = set()
 
     def counted(self, jobs: Mapping[tuple[str, str], int], waiting_s: Mapping[str, float]) -> None:

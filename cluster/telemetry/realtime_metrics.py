@@ -13,11 +13,11 @@ class RealtimeMetrics:
 
     def __init__(self, *, registry: CollectorRegistry = REGISTRY) -> None:
         multiprocess.install()
-        self._sessions = Family(gauge(catalog.REALTIME_SESSIONS, registry))
-        self._duration = Family(histogram(catalog.REALTIME_SESSION_DURATION, registry))
-        self._events = Family(counter(catalog.REALTIME_EVENTS, registry))
-        self._latency = Family(histogram(catalog.REALTIME_LATENCY, registry))
-        self._late_frames = counter(catalog.REALTIME_LATE_FRAMES, registry)
+        self._sessions = Family(gauge(catalog.voice.REALTIME_SESSIONS, registry))
+        self._duration = Family(histogram(catalog.voice.REALTIME_SESSION_DURATION, registry))
+        self._events = Family(counter(catalog.voice.REALTIME_EVENTS, registry))
+        self._latency = Family(histogram(catalog.voice.REALTIME_LATENCY, registry))
+        self._late_frames = counter(catalog.voice.REALTIME_LATE_FRAMES, registry)
         self._sessions.create(labels.SESSION_KINDS)
         self._duration.create(labels.SESSION_KINDS)
         self._events.create(labels.REALTIME_EVENTS)

@@ -17,10 +17,10 @@ class ResidencyMetrics:
         """``models``: ids of the models that this process serves."""
         multiprocess.install()
         self._models = frozenset(models)
-        self._events = Family(counter(catalog.KV_EVENTS, registry))
-        self._feed = Family(counter(catalog.KV_FEED, registry))
-        self._blocks = Family(gauge(catalog.KV_RESIDENT_BLOCKS, registry))
-        self._hashes = Family(gauge(catalog.KV_RESIDENT_HASHES, registry))
+        self._events = Family(counter(catalog.routing.KV_EVENTS, registry))
+        self._feed = Family(counter(catalog.routing.KV_FEED, registry))
+        self._blocks = Family(gauge(catalog.routing.KV_RESIDENT_BLOCKS, registry))
+        self._hashes = Family(gauge(catalog.routing.KV_RESIDENT_HASHES, registry))
 
     def kv_events(self, model: str, kind: str, count: int) -> None:
         self._events(labels.known(model, self._models, labels.UNKNOWN), labels.known(kind, labels.KV_EVENTS)).inc(count)

@@ -13,8 +13,8 @@ class SpeechMetrics:
 
     def __init__(self, *, registry: CollectorRegistry = REGISTRY) -> None:
         multiprocess.install()
-        self._audio = Family(counter(catalog.SPEECH_AUDIO, registry))
-        self._first_audio = Family(histogram(catalog.SPEECH_FIRST_AUDIO, registry))
+        self._audio = Family(counter(catalog.voice.SPEECH_AUDIO, registry))
+        self._first_audio = Family(histogram(catalog.voice.SPEECH_FIRST_AUDIO, registry))
         for surface, direction in sorted(labels.SPEECH_WAYS):
             self._audio(surface, direction)
         self._first_audio.create(labels.SPEAKING_SURFACES)

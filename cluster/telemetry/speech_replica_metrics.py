@@ -13,7 +13,7 @@ class SpeechReplicaMetrics:
 
     def __init__(self, *, registry: CollectorRegistry = REGISTRY) -> None:
         multiprocess.install()
-        self._factor = Family(histogram(catalog.SPEECH_REAL_TIME_FACTOR, registry))
+        self._factor = Family(histogram(catalog.voice.SPEECH_REAL_TIME_FACTOR, registry))
         self._factor.create(labels.SPEECH_WORK)
 
     def recognized(self, audio_s: float, work_s: float) -> None:

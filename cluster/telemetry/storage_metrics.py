@@ -13,11 +13,11 @@ class StorageMetrics:
 
     def __init__(self, *, registry: CollectorRegistry = REGISTRY) -> None:
         multiprocess.install()
-        self._completions = Family(counter(catalog.STORED_COMPLETIONS, registry))
-        self._wait = histogram(catalog.STORE_WAIT, registry)
-        self._purged = counter(catalog.STORED_PURGED, registry)
-        self._file_bytes = Family(counter(catalog.FILE_BYTES, registry))
-        self._swept = Family(counter(catalog.FILES_SWEPT, registry))
+        self._completions = Family(counter(catalog.storage.STORED_COMPLETIONS, registry))
+        self._wait = histogram(catalog.storage.STORE_WAIT, registry)
+        self._purged = counter(catalog.storage.STORED_PURGED, registry)
+        self._file_bytes = Family(counter(catalog.storage.FILE_BYTES, registry))
+        self._swept = Family(counter(catalog.storage.FILES_SWEPT, registry))
         self._completions.create(labels.STORE_OUTCOMES)
         self._file_bytes.create(labels.DIRECTIONS)
         self._swept.create(labels.SWEEP_REASONS)

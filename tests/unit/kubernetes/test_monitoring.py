@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.telemetry.catalog import TTFT_BUCKETS
+from cluster.telemetry.catalog.buckets import TTFT_BUCKETS
 from deploy.monitoring import rules
 from deploy.monitoring.complaints import complaints
 from deploy.monitoring.promql import Matcher, narrowed, selectors

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cluster.telemetry import catalog
+from cluster.telemetry.catalog.buckets import TTFT_BUCKETS
 from deploy.monitoring import boards, rules
 from deploy.monitoring.complaints import complaints, labels_of_result
 from deploy.monitoring.promql import selectors
@@ -78,7 +78,7 @@ def test_names_of_alerts_are_unique() -> None:
 
 
 def test_the_objective_is_a_bound_of_the_histogram() -> None:
-    assert float(Objective().ttft_s) in catalog.TTFT_BUCKETS
+    assert float(Objective().ttft_s) in TTFT_BUCKETS
     assert Objective().ttft_s == str(float(Objective().ttft_s)), "as Prometheus' client writes it"
 
 

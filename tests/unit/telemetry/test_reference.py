@@ -27,7 +27,9 @@ def test_a_family_that_is_not_documented_is_found() -> None:
 
 
 def test_a_metric_that_is_not_scraped_is_found() -> None:
-    scrape = "".join(f"# TYPE {metric.name} {metric.kind}\n" for metric in catalog.ALL if metric is not catalog.CROSS_ORG_HITS)
+    scrape = "".join(
+        f"# TYPE {metric.name} {metric.kind}\n" for metric in catalog.ALL if metric is not catalog.routing.CROSS_ORG_HITS
+    )
     assert metrics_check.missing(scrape) == {"ossature_cross_org_hits_total"}
 
 
