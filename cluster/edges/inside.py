@@ -43,12 +43,13 @@ class Inside:
         database: Database,
         storage: Storage,
         ledger: UsageLedger,
+        metrics: GatewayMetrics,
         relay: HandleRelay | SteppedRelay,
         tracer: Tracer,
     ) -> None:
         self.database = database
         self.storage = storage
-        self.metrics = GatewayMetrics((model.id for model in config.models), max_organizations=config.metrics.max_organizations)
+        self.metrics = metrics
         self.readiness = ModelReadiness(
             {model_id: handle.deployment_name for model_id, handle in engines.items()}, PROCESS_VIEW, self.metrics.replicas_ready
         )
@@ -89,14 +90,18 @@ class Inside:
         assert config.database.url is not None
         database = Database.open(config.database.url.get_secret_value(), config.database)
         storage = Storage(config, database, StorageMetrics())
-        ledger = UsageLedger(database, storage.commits)
+        metrics = GatewayMetrics((model.id for model in config.models), max_organizations=config.metrics.max_organizations)
+        late = config.database.max_late_usage_rows
+        ledger = UsageLedger(database, storage.commits, max_late=late, on_late=metrics.ledger_rows_late)
         await ledger.start()
         storage.start()
-        return cls(config, engines, database, storage, ledger, await _started_relay(config, engines, relay_host), tracer)
+        return cls(config, engines, database, storage, ledger, metrics, await _started_relay(config, engines, relay_host), tracer)
 
     async def close(self) -> None:
         """Write what waits, and end. What uses it must have ended."""
-        await asyncio.gather(self._ledger.close(), self.storage.close(), self._relay.close(), self._image_fetcher.close())
+        # The ledger first: what it has late goes through the storage's writer.
+        await self._ledger.close()
+        await asyncio.gather(self.storage.close(), self._relay.close(), self._image_fetcher.close())
         await self.database.close()
 
 

@@ -86,8 +86,8 @@ class ClusterRecorder:
         try:
             await self._ledger.record(_entry(record, shown_cached_tokens))
         except StoreUnavailable:
-            # The answer is worth more than its bookkeeping; the row is in the log for whoever reconciles.
-            logger.exception("the usage ledger could not be written: %r", _entry(record, shown_cached_tokens))
+            # The answer is worth more than its bookkeeping. The ledger tries again; should this process end before, it is here.
+            logger.warning("the usage ledger can't be written now: %r", _entry(record, shown_cached_tokens))
         else:
             self._metrics.ledger_written(time.perf_counter() - began)
 

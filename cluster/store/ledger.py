@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import partial
 from operator import attrgetter
 from typing import Protocol
 
 from sqlalchemy import func, select
 
-from cluster.errors import PermissionDenied
+from cluster.errors import PermissionDenied, StoreUnavailable
 from cluster.store.database import Database
 from cluster.store.frequent import TableRows
 from cluster.store.group_commit import GroupCommit, Write
+from cluster.store.late_entries import LateEntries
 from cluster.store.tables import LABEL_LENGTH, UsageRow
 
 MAX_QUEUED = 10_000
+MAX_LATE = 50_000
 
 
 class Outcome(StrEnum):
@@ -95,9 +99,20 @@ class Caller(Protocol):
 class UsageLedger:
     """Writes entries in groups: see :class:`~cluster.store.group_commit.GroupCommit`."""
 
-    def __init__(self, database: Database, commits: GroupCommit | None = None) -> None:
-        """``commits``: where to write, shared with what is to be in the same transactions; unset: one of the ledger's own."""
+    def __init__(
+        self,
+        database: Database,
+        commits: GroupCommit | None = None,
+        *,
+        max_late: int = MAX_LATE,
+        on_late: Callable[[int], None] = lambda waiting: None,
+    ) -> None:
+        """``commits``: where to write, shared with what is to be in the same transactions; unset: one of the ledger's own.
+
+        ``max_late``: entries that are kept to be written later; ``on_late`` is told how many there are.
+        """
         self._database = database
+        self._late = LateEntries(self._write_late, max_late, on_late)
         self._commits = commits if commits is not None else GroupCommit(database, [UsageRow])
         self._room = asyncio.Semaphore(MAX_QUEUED)
 
@@ -107,14 +122,26 @@ class UsageLedger:
     async def record(self, entry: LedgerEntry) -> None:
         """Return when the entry is on disk. Recording a request again changes nothing, so that a failed call may be repeated.
 
-        Raises :class:`StoreUnavailable` when it could not be written. A caller that is cancelled while it waits for the disk leaves
-        the entry with the writer, which writes it all the same. When the queue is full, callers wait for room.
+        Raises :class:`StoreUnavailable` when it could not be written now; it is tried again until it is, or this process ends. A
+        caller that is cancelled while it waits for the disk leaves the entry with the writer, which writes it all the same. When
+        the queue is full, callers wait for room.
         """
         async with self._room:
-            await self._commits.submit(Write("usage", entry.table_rows))
+            written = self._commits.submit(Write("usage", entry.table_rows))
+            written.add_done_callback(partial(self._ended, entry))
+            await asyncio.shield(written)
+
+    def _ended(self, entry: LedgerEntry, written: asyncio.Future[None]) -> None:
+        if isinstance(written.exception(), StoreUnavailable):
+            self._late.add(entry)
+
+    async def _write_late(self, entries: Sequence[LedgerEntry]) -> None:
+        rows = [(UsageRow.__tablename__, [entry.to_row() for entry in entries])]
+        await self._commits.submit(Write("late usage", lambda: rows))
 
     async def close(self) -> None:
         """Take no more entries, write those that wait, end. Idempotent."""
+        await self._late.close()
         await self._commits.close()
 
     async def totals(

@@ -75,6 +75,7 @@ class GatewayMetrics:
         self._disconnects = Family(counter(catalog.requests.DISCONNECTS, registry))
         self._replicas_ready = Family(gauge(catalog.engines.REPLICAS_READY, registry))
         self._ledger_write = histogram(catalog.requests.LEDGER_WRITE, registry)
+        self._ledger_late = gauge(catalog.requests.LEDGER_LATE, registry)
         self._auth_failures = Family(counter(catalog.requests.AUTH_FAILURES, registry))
         # What a request needs of them, looked up once: by what its caller gave as model and edge, known ones only, and by labels.
         self._routes: dict[tuple[str, str], _Route] = {}
@@ -194,6 +195,10 @@ class GatewayMetrics:
     def ledger_written(self, seconds: float) -> None:
         """A row of the usage ledger was written."""
         self._ledger_write.observe(seconds)
+
+    def ledger_rows_late(self, waiting: int) -> None:
+        """So many rows of the usage ledger wait in this process for the database."""
+        self._ledger_late.set(waiting)
 
     # --- states -----------------------------------------------------------------------------------------------------------
 

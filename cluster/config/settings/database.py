@@ -19,6 +19,14 @@ class DatabaseSettings(Section):
     pool_size: int = Field(5, ge=1, le=100, description="Connections that each gateway keeps to PostgreSQL.")
     timeout_s: float = Field(5.0, gt=0, description="Longest wait for a connection or a statement, in seconds.")
 
+    max_late_usage_rows: int = Field(
+        50_000,
+        ge=0,
+        le=10_000_000,
+        description="Rows of the usage ledger that each gateway keeps in memory while the database is away, at about 1 KiB each, "
+        "and writes when it is back; of more than that, the gateway's log alone has the rows.",
+    )
+
     @field_validator("url")
     @classmethod
     def _supported(cls, url: SecretStr | None) -> SecretStr | None:

@@ -115,6 +115,13 @@ LEDGER_WRITE = Metric(
     buckets=LEDGER_BUCKETS,
     example="histogram_quantile(0.99, sum by (le) (rate(ossature_ledger_write_duration_seconds_bucket[5m])))",
 )
+LEDGER_LATE = Metric(
+    "ossature_ledger_late_rows",
+    Kind.GAUGE,
+    Source.GATEWAY,
+    "Rows of the usage ledger that the node's gateways keep in memory because the database was away when their requests ended.",
+    example="sum(ossature_ledger_late_rows) > 0",
+)
 
 ALL: tuple[Metric, ...] = (
     REQUESTS,
@@ -129,4 +136,5 @@ ALL: tuple[Metric, ...] = (
     DISCONNECTS,
     AUTH_FAILURES,
     LEDGER_WRITE,
+    LEDGER_LATE,
 )

@@ -186,6 +186,7 @@ SATURATION = Row(
             Unit.SHARE,
             steps=worse_above(0.9, 0.97),
             maximum=1,
+            width=6,
         ),
         Panel(
             "Disk in use",
@@ -194,6 +195,7 @@ SATURATION = Row(
             Unit.SHARE,
             steps=worse_above(0.85, 0.95),
             maximum=1,
+            width=6,
         ),
         Panel(
             "Ledger writes, p99",
@@ -201,6 +203,15 @@ SATURATION = Row(
             quantiles("ossature_ledger_write_duration_seconds", 0.99),
             Unit.SECONDS,
             steps=worse_above(0.25, 1),
+            width=6,
+        ),
+        Panel(
+            "Ledger rows that wait",
+            "Rows of ended requests that gateways keep until the database is back.",
+            (Query("sum by (instance) (ossature_ledger_late_rows)", "{{instance}}"),),
+            Unit.NUMBER,
+            steps=worse_above(1, 1000),
+            width=6,
         ),
     ),
 )
