@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.chaos.cluster import ENGINE, REPLICAS, ChaosCluster, until
+from tests.chaos.cluster import REPLICAS, until
 from tests.chaos.figures import Fault, Figures, measured
-from tests.chaos.two_nodes import TwoNodes, await_ray, two_nodes
+from tests.chaos.two_nodes import TwoNodes, two_nodes, whole
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
-HAPROXY, GATEWAY = "haproxy", "ray::ServeReplica:ossature:gateway"
+HAPROXY = "haproxy"
 REPLACED_WITHIN_S = 120.0
 SHORT_CUT_S = 5.0
 """Less than Ray waits before it takes a node for dead."""
 LONG_CUT_S = 60.0
-HEAD_AWAY_S = 10.0
 NODE_BACK_WITHIN_S = 300.0
 WHOLE_WITHIN_S = 120.0
 
@@ -92,46 +89,12 @@ def test_long_cut_between_hosts(nodes: TwoNodes) -> None:
     assert figures.unrecorded == 0
 
 
-def test_head_lost_with_redis(tmp_path: Path) -> None:
-    """The other host goes on alone, and keeps its replicas when the head is back."""
-    figures = Figures(
-        "head-redis",
-        f"host of Ray's head lost, with Redis, back after {HEAD_AWAY_S:.0f} s",
-        "`ray status` fails; OssatureMetricsEndpointDown",
-    )
-    with two_nodes(tmp_path, with_redis=True) as nodes:
-        cluster = nodes.cluster
-        kept = nodes.second.pids(cluster, GATEWAY, ENGINE)
-        with measured(cluster, figures) as fault:
-            fault.now()
-            nodes.first.kill_all()
-            cluster.process.wait()
-            time.sleep(HEAD_AWAY_S)
-            nodes.first.start()
-            await_ray(nodes.first)
-            cluster.start_again()
-            fault.until_whole(lambda: len(cluster.engines()) == REPLICAS and whole(cluster), NODE_BACK_WITHIN_S)
-        assert set(kept) <= set(nodes.second.pids(cluster, GATEWAY, ENGINE)), "replicas of the host that lived were replaced"
-    figures.write()
-    assert figures.lost == 0
-    assert figures.unrecorded == 0
-
-
 def cut(nodes: TwoNodes, fault: Fault, seconds: float) -> None:
     nodes.second.host.cut()
     try:
         time.sleep(max(0.0, seconds - fault.since_s()))
     finally:
         nodes.second.host.heal()
-
-
-def whole(cluster: ChaosCluster) -> bool:
-    """Also the HAProxy of each host, which knows of gateways a little later than they are there."""
-    try:
-        ready = [httpx.get(f"{url}/readyz", timeout=3, trust_env=False).status_code for url in cluster.urls]
-    except httpx.HTTPError:
-        return False
-    return set(ready) == {200} and cluster.whole()
 
 
 def replaced(nodes: TwoNodes, victims: list[int]) -> bool:

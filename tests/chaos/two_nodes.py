@@ -18,6 +18,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from cluster.config.schema import ClusterConfig
 from cluster.runtime import processes
 from cluster.runtime.serve_environment import ray_environment
@@ -120,6 +122,15 @@ def two_nodes(folder: Path, *, with_redis: bool = False) -> Iterator[TwoNodes]:
             for node in (first, second):
                 node.leave()
             processes.end_all(mark)
+
+
+def whole(cluster: ChaosCluster) -> bool:
+    """Also the HAProxy of each host, which knows of gateways a little later than they are there."""
+    try:
+        ready = [httpx.get(f"{url}/readyz", timeout=3, trust_env=False).status_code for url in cluster.urls]
+    except httpx.HTTPError:
+        return False
+    return set(ready) == {200} and cluster.whole()
 
 
 def await_ray(node: Node) -> None:

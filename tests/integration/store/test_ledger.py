@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import sqlite3
 import sys
@@ -224,3 +225,30 @@ asyncio.run(main())
         kept = set((await session.execute(text("SELECT request_id FROM usage_ledger"))).scalars())
     assert all(acknowledged)
     assert set(acknowledged) <= kept
+
+
+async def test_what_could_not_be_written_follows_when_it_can(fresh_sqlite_url: str) -> None:
+    """The request's answer doesn't wait for that: its caller is told at once."""
+    database = Database.open(fresh_sqlite_url, DatabaseSettings(pool_size=1, timeout_s=0.2))
+    waiting: list[int] = []
+    ledger = UsageLedger(database, on_late=waiting.append)
+    await ledger.start()
+    with contextlib.closing(sqlite3.connect(fresh_sqlite_url.partition(":///")[2], isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        late = [entry() for _ in range(3)]
+        for one in late:
+            with pytest.raises(StoreUnavailable):
+                await ledger.record(one)
+        caller = asyncio.create_task(ledger.record(gone := entry()))
+        await asyncio.sleep(0)
+        caller.cancel()
+        other.execute("ROLLBACK")
+    await ledger.record(last := entry())
+    async with asyncio.timeout(30):
+        while waiting[-1] > 0:  # noqa: ASYNC110 - the ledger knows nothing of tests
+            await asyncio.sleep(0.05)
+    async with database.session() as session:
+        kept = list((await session.execute(text("SELECT request_id FROM usage_ledger"))).scalars())
+    assert sorted(kept) == sorted(one.request_id for one in (*late, gone, last))
+    await ledger.close()
+    await database.close()
