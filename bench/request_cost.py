@@ -7,6 +7,8 @@ measures that too, at the log level ``WARNING``.
 
 ``--against FOLDER`` measures another checkout beside this one: both are up at the same time and take turns, and the ratio is the
 median of the rounds' ratios. That is what tells whether a change has gained something on a machine that does other things as well.
+``--traced SHARE`` measures this checkout with so many of its requests traced beside itself without, in the same way; what takes the
+spans is not counted.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +146,40 @@ class Application:
         await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
 
 
-async def serve(folder: Path, profile: Path | None) -> None:
+class Discard(BaseHTTPRequestHandler):
+    """A collector of spans that has no use for them."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+@contextmanager
+def collector() -> Iterator[str]:
+    """The address of one."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Discard)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+async def serve(folder: Path, profile: Path | None, tracing: dict[str, Any]) -> None:
     """Answer numbers on standard input with figures, until it ends."""
     from cluster.admission.concurrency import ConcurrencyLimit
     from cluster.config.schema import ClusterConfig
     from cluster.config.settings.identity import IdentitySettings
     from cluster.config.settings.models import ModelSettings
+    from cluster.config.settings.telemetry import TracingSettings
     from cluster.edges.http.app import build_app
     from cluster.identity.authenticator import Authenticator
     from cluster.identity.bootstrap import ensure_organization
@@ -160,11 +193,14 @@ async def serve(folder: Path, profile: Path | None) -> None:
     from cluster.store.ledger import UsageLedger
     from cluster.telemetry import logs
     from cluster.telemetry.metrics import GatewayMetrics
+    from cluster.telemetry.tracing.opening import open_tracer
 
     config = ClusterConfig(
         models=[ModelSettings(id=MODEL, source=MODEL)],
         identity=IdentitySettings(outage_grace_s=3600.0),  # a busy machine can hold up the watch over keys
+        tracing=TracingSettings(**tracing),
     )
+    tracer = await open_tracer(config.tracing, "gateway")
     logs.configure(config.logging, "gateway")
     url = f"sqlite+aiosqlite:///{folder / 'ossature.db'}"
     await schema.upgrade(url)
@@ -188,6 +224,7 @@ async def serve(folder: Path, profile: Path | None) -> None:
         recorder=ClusterRecorder(GatewayMetrics([MODEL]), ledger, lambda model: 0),
         admission=config.admission,
         has_replica=lambda model: True,
+        tracer=tracer,
     )
 
     async def status(_: object) -> dict[str, object]:
@@ -200,6 +237,7 @@ async def serve(folder: Path, profile: Path | None) -> None:
         settings=config.http,
         readiness=Ready,
         status=status,
+        tracer=tracer,
     )
     application = Application(app)
     await application.requests(200)
@@ -218,20 +256,22 @@ async def serve(folder: Path, profile: Path | None) -> None:
         print(json.dumps({"us": used_s / count * 1e6, "loop_us": used_loop_s / count * 1e6}), flush=True)
     if profiler is not None:
         profiler.dump_stats(profile)
-    await asyncio.gather(authenticator.close(), ledger.close())
+    await asyncio.gather(authenticator.close(), ledger.close(), tracer.close())
     await database.close()
 
 
 class Checkout:
-    """A process that measures the code of one folder."""
+    """A process that measures the code of one folder. ``tracing``: its settings of that name."""
 
-    def __init__(self, folder: Path, profile: Path | None = None) -> None:
+    def __init__(self, folder: Path, profile: Path | None = None, tracing: dict[str, Any] | None = None) -> None:
         self._scratch = tempfile.TemporaryDirectory()
         metrics = Path(self._scratch.name, "metrics")
         metrics.mkdir()
         command = [sys.executable, __file__, "--serve", self._scratch.name]
         if profile is not None:
             command += ["--profile", str(profile.resolve())]
+        if tracing is not None:  # an older checkout may not know the option
+            command += ["--tracing", json.dumps(tracing)]
         environment = os.environ | {"PYTHONPATH": str(folder.resolve()), "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
         self._log = Path(self._scratch.name, "log")
         with self._log.open("w") as log:
@@ -266,26 +306,30 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=2000, help="of each round")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--against", type=Path, help="another checkout, measured in turns")
+    parser.add_argument("--traced", type=float, metavar="SHARE", help="share of requests that are traced here, and none there")
     parser.add_argument("--profile", type=Path, help="write cProfile's figures there, and print the largest")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--tracing", type=json.loads, default={}, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:
         import uvloop
 
-        uvloop.run(serve(options.serve, options.profile))
+        uvloop.run(serve(options.serve, options.profile, options.tracing))
         return 0
-    folders = {"here": ROOT} | ({"there": options.against} if options.against else {})
-    checkouts = {name: Checkout(folder, options.profile if name == "here" else None) for name, folder in folders.items()}
-    try:
-        rounds = [{name: checkout.measure(options.requests) for name, checkout in checkouts.items()} for _ in range(options.rounds)]
-    finally:
+    against = options.against or (ROOT if options.traced is not None else None)
+    with ExitStack() as stack:
+        tracing = None
+        if options.traced is not None:
+            tracing = {"endpoint": stack.enter_context(collector()), "sample_ratio": options.traced}
+        checkouts = {"here": Checkout(ROOT, options.profile, tracing)} | ({"there": Checkout(against)} if against else {})
         for checkout in checkouts.values():
-            checkout.close()
+            stack.callback(checkout.close)
+        rounds = [{name: checkout.measure(options.requests) for name, checkout in checkouts.items()} for _ in range(options.rounds)]
     for figure, meaning in (("us", "µs of processor time a request"), ("loop_us", "of it on the event loop")):
         for name in checkouts:
             values = [each[name][figure] for each in rounds]
             print(f"{name:<6} {statistics.median(values):>8.0f} {meaning} (least {min(values):.0f}, most {max(values):.0f})")
-        if options.against:
+        if against:
             ratios = [each["here"][figure] / each["there"][figure] for each in rounds]
             print(f"ratio  {statistics.median(ratios):>8.3f} (least {min(ratios):.3f}, most {max(ratios):.3f})")
     if options.profile is not None:

@@ -36,6 +36,7 @@ WAIT_FOR_HEAD = {"RAY_gcs_rpc_server_reconnect_timeout_s": "600"}
 TOKENS = {"RAY_AUTH_MODE": "token"}
 """As `ray start` has it by itself, for those of Ray's commands that don't."""
 STORE_BYTES = 100 << 20
+CURRENT_CLUSTER = Path("/tmp/ray/ray_current_cluster")
 
 
 @dataclass
@@ -78,6 +79,8 @@ class Node:
         self.leave()
         for pid in _output("ip", "netns", "pids", self.host.name).split():
             os.kill(int(pid), signal.SIGKILL)
+        # By it, and the processes of the other host, Ray would take the head for alive: a real host's would be gone with its /tmp.
+        CURRENT_CLUSTER.unlink(missing_ok=True)
 
     def pids(self, cluster: ChaosCluster, *beginnings: str) -> list[int]:
         """Those of the cluster's processes that run on this host."""

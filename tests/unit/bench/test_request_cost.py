@@ -28,6 +28,12 @@ def test_a_request_costs_something_most_of_it_on_the_event_loop() -> None:
     assert 100 < here_on_loop <= here < 100_000
 
 
+def test_a_request_that_is_traced_costs_more() -> None:
+    output = run("bench/request_cost.py", "--requests", "400", "--rounds", "3", "--traced", "1.0")
+    ratio = float(output.splitlines()[2].split()[1])
+    assert 1.02 < ratio < 5
+
+
 def test_a_gateway_under_load_is_measured(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     run("-m", "bench.gateway", "--rounds", "1", "--duration-s", "0.4", "--json", str(path))
