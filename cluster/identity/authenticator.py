@@ -174,7 +174,7 @@ class Authenticator:
                 reachable = False
             else:
                 if not reachable:
-                    logger.warning("revoked keys are watched for again")
+                    logger.warning("the database can be reached again")
                 reachable = True
 
     async def _watch_once(self) -> None:
