@@ -11,7 +11,7 @@
 | replicas that run, and have told nothing yet | no fewer than there are |
 | an upgrade that exchanges them one by one | no fewer than there were |
 | fewer than ``ENOUGH_PROMPTS`` prompts in the window | by ``ongoing`` alone |
-| no replica | by ``ongoing`` alone |
+| no replica runs | no fewer than were wanted: what they worked on is not known any more |
 
 How long more or fewer must be wanted, and between which limits, is Ray Serve's part (``upscale_delay_s`` and its like).
 """
@@ -66,10 +66,10 @@ def replicas(demand: Demand, limits: Limits) -> int:
     """How many replicas are wanted; see the table above. Not bounded by anything."""
     by_load = math.ceil(demand.ongoing / limits.target_ongoing_requests)
     pressure = _pressure(demand, limits)
-    if demand.running == 0 or (pressure < 0.5 and not demand.silent and not demand.exchanging):
+    if demand.running and pressure < 0.5 and not demand.silent and not demand.exchanging:
         return by_load
     held = max(by_load, demand.wanted)
-    if pressure <= 1.0 or demand.settled_s < SETTLING_S or demand.ongoing < CROWDED * demand.running:
+    if not demand.running or pressure <= 1.0 or demand.settled_s < SETTLING_S or demand.ongoing < CROWDED * demand.running:
         return held
     return max(by_load, demand.wanted + max(1, math.ceil(STEP * demand.wanted)))
 

@@ -63,7 +63,6 @@ class Authenticator:
         """Begin to watch for revocations. Raises :class:`StoreUnavailable` when the database can't be reached."""
         await self._watch_once()
         self._watcher = asyncio.create_task(self._watch(), name="identity-watch")
-        self._watcher.add_done_callback(_report_end)
         self._last_used.start()
 
     async def close(self) -> None:
@@ -168,6 +167,11 @@ class Authenticator:
                 if reachable:
                     logger.error("the database can't be reached, revoked keys go unnoticed: %s", type(error.__cause__).__name__)
                 reachable = False
+            except Exception:
+                # A defect, or tables that are away while they are restored. An end of the watch would be one of the gateway.
+                if reachable:
+                    logger.exception("the database's answer can't be used, revoked keys go unnoticed")
+                reachable = False
             else:
                 if not reachable:
                     logger.warning("the database can be reached again")
@@ -198,9 +202,3 @@ def _principal(row: ApiKeyRow) -> Principal:
 
 def _incorrect_key(reason: str = "unknown") -> Unauthenticated:
     return Unauthenticated("The API key is not valid.", reason=reason)
-
-
-def _report_end(task: asyncio.Task[None]) -> None:
-    """The watch ends only by a defect; after the grace period nobody is let in any more, so say why."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.critical("the watch over revoked keys ended", exc_info=error)

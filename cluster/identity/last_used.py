@@ -65,4 +65,8 @@ class LastUsed:
     async def _write_repeatedly(self) -> None:
         while True:
             await asyncio.sleep(WRITE_INTERVAL_S)
-            await self.write()
+            try:
+                await self.write()
+            except Exception:
+                # A defect; the next round must have its chance.
+                logger.exception("the last uses of keys could not be written")

@@ -171,7 +171,9 @@ class PrefixRouter(RequestRouter):  # type: ignore[misc]  # Ray ships no types
             return  # a cancelled call may be accepted all the same
         ticket.routed_to(replica_id)
         with self._lock:
-            self._policy.routed(ticket, replica_id, self.clock())
+            # One that began to drain has taken what was on its way. The policy has forgotten it, and is not told again to.
+            if replica_id in self._running:
+                self._policy.routed(ticket, replica_id, self.clock())
         ticket.feedback = self
 
     def _counted(self, replica_id: str, ongoing: int) -> None:

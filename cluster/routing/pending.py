@@ -31,6 +31,9 @@ MAX_MARKS = 4096
 
 _MEMORY = 20
 
+_STEP_S = 0.001
+"""Prompts whose first tokens come within this were computed in the same step of the engine."""
+
 
 class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     """A replica's state: ``number`` grows with each change of it.
@@ -81,6 +84,7 @@ class PendingPrompts:
         self._new_marks: deque[bytes] = deque(maxlen=MAX_MARKS)
         self._head_since_s = 0.0
         self._tokens_per_s = 0.0
+        self._step_s = 0.0  # that the prompts computed last took
         self._adapters: tuple[bytes, ...] = ()
         self._adapter_load_ms = 0.0
 
@@ -102,14 +106,23 @@ class PendingPrompts:
         if tokens is None:
             return
         elapsed_s = now_s - self._head_since_s
-        if elapsed_s > 0.0 and tokens > 0:
+        if elapsed_s >= _STEP_S and tokens > 0:
+            self._step_s = elapsed_s
             self._tokens_per_s += (tokens / elapsed_s - self._tokens_per_s) / _MEMORY
+        elif self._step_s > 0.0:
+            # With those before it, in the same time.
+            self._tokens_per_s += tokens / self._step_s / _MEMORY
         self._head_since_s = now_s
         self._changed()
 
     def ended(self, request_id: str, now_s: float) -> None:
         """A request has ended, with a first token or without."""
-        self.computed(request_id, now_s)
+        if request_id in self._tokens:
+            # It says nothing of how fast others are computed; at most somebody else's turn comes now.
+            if request_id == next(iter(self._tokens)):
+                self._head_since_s = now_s
+            del self._tokens[request_id]
+            self._changed()
         if request_id in self._ongoing:
             self._ongoing.discard(request_id)
             self._changed()

@@ -60,9 +60,15 @@ async def _watch(api: Any, process: Any) -> None:
             return
         logger.error("HAProxy (process %d) ended with %s and is started again", process.pid, code)
         try:
-            api._proc = await api._start_and_wait_for_haproxy()
+            successor = await api._start_and_wait_for_haproxy()
         except (RuntimeError, OSError):
             logger.exception("HAProxy did not start again")
+            return
+        if getattr(api, _STOPPED, False):
+            successor.kill()  # stopped meanwhile, when it was not yet there to be stopped
+            await successor.wait()
+            return
+        api._proc = successor
 
 
 def _lock(api: Any) -> asyncio.Lock:

@@ -20,7 +20,7 @@ from cluster.runtime import processes
 from cluster.runtime.credentials import provide
 from cluster.runtime.endpoints import Endpoints, reachable
 from cluster.runtime.exposure import exposures
-from cluster.runtime.lost_ray import RayLost, leave_after, leave_without_ray
+from cluster.runtime.lost_ray import RayLost, end_processes, leave_after, leave_without_ray
 from cluster.runtime.merged_models import join_merged
 from cluster.runtime.preparation import StartError, check_ports, prepare
 from cluster.runtime.ray_cluster import node_alive, start_ray
@@ -237,7 +237,7 @@ def _take_down(config: ClusterConfig, run_id: str, *, lost: bool) -> None:
         _within(_SHUTDOWN_S, "serve-shutdown", lambda: _end_application(config))
         ended = _within(_RAY_SHUTDOWN_S, "ray-shutdown", ray.shutdown)
     if config.ray.address is None:
-        processes.end_all(run_id)
+        (end_processes if lost else processes.end_all)(run_id)
     if lost or not ended:
         leave_without_ray()
 

@@ -9,16 +9,31 @@ import atexit
 import os
 import sys
 import threading
+import time
 
 from cluster.runtime import processes
 
 LEAVE_WITHIN_S = 30.0
 """For the orderly end: twice the grace of processes that are asked to end, and slack for a busy machine."""
+LAST_WORD_S = 2.0
+"""For gateways, between the end of the engines and their own: an event to each stream, and its row of the ledger."""
+ENGINES = "ray::ServeReplica:ossature:engine:"
+"""The title that Ray gives to the processes of engine replicas begins so."""
 EXIT_CODE = 1
 
 
 class RayLost(Exception):
     """Ray has died under a cluster that ran or started; the message says which part of it."""
+
+
+def end_processes(run_id: str) -> None:
+    """End what is left of a run whose Ray has died. Engines go first: to a gateway that lives the streams that they answered have
+
+    failed, and it ends them with an error event, as long as it and HAProxy are there.
+    """
+    if processes.kill_titled(run_id, ENGINES):
+        time.sleep(LAST_WORD_S)
+    processes.end_all(run_id)
 
 
 def leave_after(reason: str, stop: threading.Event, ended: threading.Event, own_run: str | None) -> None:
@@ -31,7 +46,7 @@ def leave_after(reason: str, stop: threading.Event, ended: threading.Event, own_
         return
     sys.stderr.write(f"Error: the cluster has ended: {reason}\n")
     if own_run is not None:
-        processes.end_all(own_run)
+        end_processes(own_run)
     _exit_now()
 
 

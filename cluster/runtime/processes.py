@@ -37,6 +37,20 @@ def end_all(run_id: str, grace_s: float = 5.0) -> list[int]:
     return left
 
 
+def kill_titled(run_id: str, beginning: str) -> list[int]:
+    """Kill those of a run whose command line, or the title that they gave themselves, begins so. Returns their ids."""
+    killed = []
+    for pid in of_run(run_id):
+        try:
+            title = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if title.startswith(beginning.encode()):
+            _send(pid, signal.SIGKILL)
+            killed.append(pid)
+    return killed
+
+
 def _send(pid: int, number: signal.Signals) -> None:
     try:
         os.kill(pid, number)

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 
 _PERIOD_S = 1.0
+_LOOKS = 4
+"""Looks at the clock in a period."""
 
 
 class RayWatch:
@@ -19,6 +21,8 @@ class RayWatch:
 
     ``alive`` says whether this machine's node is alive; it may block, and raise whatever Ray raises. ``False`` counts at once, no
     answer after ``lost_after_s`` seconds. ``on_lost`` runs in a thread of the watch; :attr:`lost` is the reason by then.
+
+    Time for which this process itself was stopped (Ctrl-Z, a paused virtual machine) does not count: nobody asked meanwhile.
     """
 
     def __init__(self, alive: Callable[[], bool], lost_after_s: float, on_lost: Callable[[str], None]) -> None:
@@ -26,13 +30,12 @@ class RayWatch:
         self._alive = alive
         self._lost_after_s = lost_after_s
         self._on_lost = on_lost
-        self._answered_s = 0.0
+        self._answered = False
         self._last_error = ""
         self._node_dead = False
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        self._answered_s = time.monotonic()
         # Daemons: the one that asks may never come back from Ray.
         for target in (self._ask, self._look):
             threading.Thread(target=target, daemon=True, name=f"ray-watch{target.__name__}").start()
@@ -48,12 +51,17 @@ class RayWatch:
             except Exception as error:  # noqa: BLE001 - whatever Ray raises is no answer; it is told with the reason
                 self._last_error = f"; {error}"
                 continue
-            self._answered_s = time.monotonic()
             self._node_dead = not alive
+            self._answered = True
 
     def _look(self) -> None:
-        while not self._stopped.wait(_PERIOD_S / 4):
-            silent_s = time.monotonic() - self._answered_s
+        silent_s, looked_s = 0.0, time.monotonic()
+        while not self._stopped.wait(_PERIOD_S / _LOOKS):
+            now_s = time.monotonic()
+            silent_s += min(now_s - looked_s, _PERIOD_S)
+            looked_s = now_s
+            if self._answered:
+                silent_s, self._answered = 0.0, False
             if self._node_dead:
                 self.lost = "Ray's node on this machine is dead: its raylet has ended, or answers no health checks"
             elif silent_s > self._lost_after_s:

@@ -43,10 +43,10 @@ class EngineScaling:
         if running < wanted:
             state.pop(_COMPLETE_SINCE_S, None)
         else:
-            state.setdefault(_COMPLETE_SINCE_S, now_s)
+            state[_COMPLETE_SINCE_S] = _no_later(state.get(_COMPLETE_SINCE_S), now_s)
         settled_s = now_s - state.get(_COMPLETE_SINCE_S, now_s)
-        deployed_s = state.setdefault(_DEPLOYED_S, now_s)
-        if settled_s >= _ALL_RUN_S or now_s - deployed_s > _LONGEST_EXCHANGE_S:
+        state[_DEPLOYED_S] = _no_later(state.get(_DEPLOYED_S), now_s)
+        if settled_s >= _ALL_RUN_S or now_s - state[_DEPLOYED_S] > _LONGEST_EXCHANGE_S:
             state[_EXCHANGED] = True
         told = context.aggregated_metrics or {}
         heard = {replica for by_replica in told.values() for replica in by_replica}
@@ -64,6 +64,11 @@ class EngineScaling:
         )
         limits = scaling.Limits(context.config.target_ongoing_requests, self._max_forced_off_share)
         return scaling.replicas(demand, limits), state
+
+
+def _no_later(since_s: float | None, now_s: float) -> float:
+    """``since_s``, or now where nothing was since: the time is the host's, and somebody may have put its clock back."""
+    return now_s if since_s is None else min(since_s, now_s)
 
 
 def _sum(told: Mapping[str, Mapping[Any, float]], name: str) -> float:

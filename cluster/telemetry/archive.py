@@ -6,11 +6,14 @@ Folding a dead process's files is safe against a crash at any line:
 2. the archive with their values added, and with their names, is written aside and renamed over the old one: this commits,
 3. the files are deleted. Whatever the archive names is ignored and deleted when it is met again.
 
+On a full disk 2 fails. Then the files stay where they are, and are read there by each collection until there is room.
+
 Gauges are the present state of a process: those of dead ones are dropped. All functions run under the folder's lock.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Iterable
@@ -19,7 +22,10 @@ from pathlib import Path
 import msgspec
 
 from cluster.telemetry.multiprocess import ARCHIVE_FILE, FOLDING_FOLDER
+from cluster.telemetry.reserved_files import DISK_FULL
 from cluster.telemetry.valuefiles import COUNTER, GAUGE, FileName, Series, SeriesTable, ValueFile
+
+logger = logging.getLogger(__name__)
 
 _SEPARATOR = "~"  # between the unique part and the former name; in neither
 
@@ -42,12 +48,17 @@ class Archive:
         self._table = table
         self._stamp: tuple[int, int, int] | None = None
         self._folded: frozenset[str] = frozenset()
+        self._archived: dict[Series, float] = {}
+        self._archived_processes = 0
+        self._no_room = False
         self.values: dict[Series, float] = {}
         self.processes = 0
         self.damage: list[str] = []
 
     def refresh(self) -> None:
-        """Load the archive if another exporter wrote it, and finish what a crash has left in ``folding/``."""
+        """Load the archive if another exporter wrote it, and finish what a crash or a full disk has left in ``folding/``."""
+        # Not only when it is needed, since the disk may be full by then.
+        self._folding.mkdir(exist_ok=True, mode=0o700)
         if self._read_stamp() != self._stamp:
             self._load()
         if any(self._folding.glob("*")):
@@ -55,15 +66,14 @@ class Archive:
 
     def fold(self, files: Iterable[ValueFile]) -> None:
         """Move the files of dead processes aside, then take their values over."""
-        self._folding.mkdir(exist_ok=True, mode=0o700)
         for file in files:
             file.path.rename(self._folding / f"{uuid.uuid4().hex}{_SEPARATOR}{file.path.name}")
         self._fold_moved()
 
     def _fold_moved(self) -> None:
         folded: list[Path] = []
-        processes = self.processes
-        sums = dict(self.values)
+        processes = self._archived_processes
+        sums = dict(self._archived)
         self.damage = []
         for path in sorted(self._folding.iterdir()):
             if path.name in self._folded:
@@ -107,19 +117,34 @@ class Archive:
     def _commit(self, sums: dict[Series, float], folded: list[Path], processes: int) -> None:
         stored = _Stored([(s.kind, s.key, value) for s, value in sums.items()], [path.name for path in folded], processes)
         aside = self._path.with_name(f"{ARCHIVE_FILE}.new")
-        # Not synced to disk: after a power cut the cluster starts anew, and so does this folder.
-        aside.write_bytes(msgspec.json.encode(stored))
-        aside.replace(self._path)
-        self.values, self.processes, self._folded = sums, processes, frozenset(stored.folded)
+        try:
+            # Not synced to disk: after a power cut the cluster starts anew, and so does this folder.
+            aside.write_bytes(msgspec.json.encode(stored))
+            aside.replace(self._path)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            self._wait_for_room(sums, processes)
+            return
+        self._no_room = False
+        self._archived, self._archived_processes, self._folded = sums, processes, frozenset(stored.folded)
+        self.values, self.processes = sums, processes
         self._stamp = self._read_stamp()
         for path in folded:
             path.unlink()
 
+    def _wait_for_room(self, sums: dict[Series, float], processes: int) -> None:
+        if not self._no_room:
+            self._no_room = True
+            logger.error("no room on the disk of %s: what ended processes have counted is kept in their files", self._path)
+        self.values, self.processes = sums, processes
+
     def _load(self) -> None:
         self._stamp = self._read_stamp()
         stored = _Stored() if self._stamp is None else msgspec.json.decode(self._path.read_bytes(), type=_Stored)
-        self.values = {self._table.get(kind, "", key): value for kind, key, value in stored.values}
-        self.processes, self._folded = stored.processes, frozenset(stored.folded)
+        self._archived = {self._table.get(kind, "", key): value for kind, key, value in stored.values}
+        self._archived_processes, self._folded = stored.processes, frozenset(stored.folded)
+        self.values, self.processes = self._archived, self._archived_processes
 
     def _read_stamp(self) -> tuple[int, int, int] | None:
         """Changes whenever the archive does: a rename brings another inode, or another time and size."""

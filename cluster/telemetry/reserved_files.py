@@ -16,7 +16,9 @@ from prometheus_client import mmap_dict
 
 logger = logging.getLogger(__name__)
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Numbers of the errors of a disk without room."""
+
 _LENGTH_BYTES, _VALUE_BYTES = 4, 16
 """Of an entry: before and behind its padded key. The format is prometheus_client's, see its ``MmapedDict``."""
 
@@ -54,7 +56,7 @@ def _reserve(descriptor: int, size: int) -> bool:
     try:
         os.posix_fallocate(descriptor, 0, size)
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in DISK_FULL:
             raise
         return False
     return True

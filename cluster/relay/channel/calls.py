@@ -59,6 +59,8 @@ class Calls:
         task = asyncio.get_running_loop().create_task(self._answer(reply, call.ticket))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Not in the task: one that is cancelled before its first turn runs none of its lines.
+        task.add_done_callback(lambda _: reply.close())
 
     async def close(self) -> None:
         """Abort what is left. Idempotent."""
@@ -83,5 +85,3 @@ class Calls:
             # The gateway has been told by then that there will be no last frame.
             answer_id = reply.request.request_id
             logger.exception("request %s failed in its engine replica", answer_id, extra={"answer_id": answer_id})
-        finally:
-            reply.close()

@@ -349,6 +349,9 @@ class PricedAffinity(Policy):
         if estimate is None or replica_id is None:
             return
         self._own_load -= 1
+        if ticket.anchor and not ticket.streamed:
+            # Nobody saw when its prompt was computed; by now it has been, or won't be.
+            self._index.computed(ticket.chain, replica_id)
         if answer is None:
             # It may never have been computed.
             depth = sum(1 for end in self._ends[: len(ticket.chain)] if end <= estimate.cached_tokens * self.rates.bytes_per_token)

@@ -87,10 +87,13 @@ class SpokenStream:
 
     async def aclose(self) -> None:
         with self._held:
-            if self._work is not None:
-                self._work.cancel()
-                await asyncio.wait([self._work])
-            await self._inner.aclose()
+            try:
+                if self._work is not None:
+                    self._work.cancel()
+                    await asyncio.wait([self._work])
+            finally:
+                # Whatever comes in between: it has a place of the organization, and an engine that generates.
+                await self._inner.aclose()
 
     async def _run(self) -> None:
         try:

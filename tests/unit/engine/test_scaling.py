@@ -69,5 +69,10 @@ def test_none_is_taken_away_while_an_upgrade_exchanges_them() -> None:
     assert replicas(replace(BUSY, ongoing=5.0, running=1), LIMITS) == 1
 
 
-def test_without_a_replica_load_decides() -> None:
-    assert replicas(replace(LATE, ongoing=5.0, running=0), LIMITS) == 1
+@pytest.mark.parametrize("demand", [BUSY, LATE])
+def test_none_is_given_up_while_none_runs(demand: Demand) -> None:
+    """Nobody tells what they worked on: as long as it takes them to come back, requests are refused and nothing is ongoing."""
+    gone = replace(demand, running=0, wanted=6)
+    assert replicas(replace(gone, ongoing=0.0), LIMITS) == 6
+    assert replicas(replace(gone, ongoing=5.0), LIMITS) == 6
+    assert replicas(replace(gone, ongoing=75.0), LIMITS) == 8

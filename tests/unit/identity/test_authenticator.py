@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import update
+from sqlalchemy import select, text, update
 
 from cluster.config.settings.database import DatabaseSettings
 from cluster.config.settings.identity import IdentitySettings
 from cluster.errors import Overloaded, Unauthenticated
-from cluster.identity import bootstrap
+from cluster.identity import bootstrap, last_used
 from cluster.identity.authenticator import MAX_PENDING_LOOKUPS, Authenticator
 from cluster.identity.secrets import new_secret
 from cluster.store.database import Database
 from cluster.store.schema import upgrade
-from cluster.store.tables import ApiKeyRow
+from cluster.store.tables import ApiKeyRow, RevisionRow
 
 
 class CountingDatabase(Database):
@@ -147,6 +147,43 @@ async def test_a_watch_that_stopped_lets_nobody_in_after_the_grace_period(databa
     assert caught.value.retry_after_s is not None
     await authenticator._watch_once()
     await authenticator.authenticate(secret)
+
+
+async def test_the_watch_and_the_writer_outlive_tables_that_are_away(
+    database: CountingDatabase, secret: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As while PostgreSQL's tables are restored under a running cluster: no outage of the database, and no end of the gateway."""
+    monkeypatch.setattr(last_used, "WRITE_INTERVAL_S", 0.01)
+    authenticator = Authenticator(database, IdentitySettings(poll_interval_s=0.05))
+    await authenticator.start()
+    try:
+        principal = await authenticator.authenticate(secret)
+        for table in (ApiKeyRow.__tablename__, RevisionRow.__tablename__):
+            await rename(database, table, f"{table}_away")
+        await authenticator.authenticate(secret)
+        failed = {last_used.__name__, Authenticator.__module__}
+        async with asyncio.timeout(10):
+            while {record.name for record in caplog.records if record.exc_info} != failed:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.01)
+        contact = authenticator._last_contact
+        for table in (ApiKeyRow.__tablename__, RevisionRow.__tablename__):
+            await rename(database, f"{table}_away", table)
+        await authenticator.authenticate(secret)
+        async with asyncio.timeout(10):
+            while authenticator._last_contact == contact or await used_at(database, principal.key_id) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        await authenticator.close()
+
+
+async def rename(database: Database, table: str, name: str) -> None:
+    async with database.transaction() as session:
+        await session.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
+
+
+async def used_at(database: Database, key_id: str) -> int | None:
+    async with database.session() as session:
+        return await session.scalar(select(ApiKeyRow.last_used_at).where(ApiKeyRow.id == key_id))
 
 
 async def test_no_task_is_left_after_closing(database: CountingDatabase, secret: str) -> None:

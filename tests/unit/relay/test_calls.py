@@ -14,7 +14,7 @@ from cluster.config.settings.routing import RelaySettings
 from cluster.engine.contract import EngineRequest, EngineUsage, Frame, Operation, PayloadSink
 from cluster.relay import call_router
 from cluster.relay.channel.calls import Admission, Calls
-from cluster.relay.channel.messages import Call
+from cluster.relay.channel.messages import Call, Cancel
 from cluster.relay.channel.replica_end import Dialer
 from cluster.relay.channel.reply import Reply
 from cluster.relay.contract import ReplicaLost
@@ -214,6 +214,18 @@ async def test_cancelling_in_the_turn_of_opening_leaves_no_work() -> None:
         await asyncio.sleep(0.05)
         assert setting.gates["one"].ongoing == 0
         assert setting.router.ended_at == ["one"]
+
+
+async def test_a_call_that_is_given_up_before_its_work_began_leaves_nothing_in_the_replica() -> None:
+    async with a_setting("one") as setting:
+        [channel] = setting.dialers["one"].channels()
+        request = EngineRequest("chatcmpl-1", Operation.CHAT, b"{}", stream=True, cache_salt="salt", org_tag="org")
+        # In one turn, as when both come in one piece from the socket.
+        channel._on_message(Call(7, 1000, request, RouteTicket().arriving()))
+        channel._on_message(Cancel(7))
+        assert list(channel._outboxes) == [7]
+        await eventually(lambda: not channel._outboxes)
+        assert setting.gates["one"].requests == []
 
 
 async def test_the_end_of_the_channel_loses_the_request_and_says_whose_it_was() -> None:

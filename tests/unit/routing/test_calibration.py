@@ -155,6 +155,37 @@ def test_a_replica_adds_up_what_all_gateways_sent_it() -> None:
     assert pending.stats(5.0) == {"number": 5, "ongoing": 1, "pending_tokens": 0.0, "given_tokens": 1500, "marks": ()}
 
 
+def test_prompts_that_are_computed_together_do_not_make_the_next_one_look_done() -> None:
+    """10,000 tokens a second, two prompts in each of the engine's steps; one long prompt follows."""
+    pending, now_s = PendingPrompts(), 0.0
+    for number in range(100):
+        for name in ("a", "b"):
+            pending.arrived(f"{name}{number}", ArrivedTicket((), 2500), now_s)
+        now_s += 0.5
+        pending.computed(f"a{number}", now_s)
+        pending.computed(f"b{number}", now_s + 50e-6)
+        for name in ("a", "b"):
+            pending.ended(f"{name}{number}", now_s + 0.1)
+        now_s += 0.2
+    pending.arrived("long", ArrivedTicket((), 100_000), now_s)
+    assert pending.pending_tokens(now_s + 1.0) == pytest.approx(90_000, rel=0.01)
+
+
+def test_prompts_that_are_given_up_say_nothing_of_the_rate() -> None:
+    pending = PendingPrompts()
+    for number in range(100):
+        pending.arrived(f"r{number}", ArrivedTicket((), 2500), number)
+        pending.computed(f"r{number}", number + 0.25)
+        pending.ended(f"r{number}", number + 0.25)
+        pending.arrived(f"gone{number}", ArrivedTicket((), 100_000), number + 0.5)
+        pending.ended(f"gone{number}", number + 0.51)
+    pending.arrived("head", ArrivedTicket((), 10_000), 100.0)
+    pending.arrived("next", ArrivedTicket((), 100_000), 100.0)
+    pending.ended("head", 100.5)
+    assert pending.pending_tokens(100.5) == 100_000
+    assert pending.pending_tokens(101.5) == pytest.approx(90_000, rel=0.01)
+
+
 def test_news_have_each_mark_once_and_every_change_is_told_of() -> None:
     pending = PendingPrompts()
     changes = 0

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import pickle
 
+import pytest
+
+from cluster.routing.policies import PricedAffinity
 from cluster.routing.policies.by_name import AFFINITY, PolicyOptions, policy_by_name
 from cluster.routing.policy import Candidate
 from cluster.routing.precise_index import NEWS_S, PreciseIndex
@@ -131,3 +134,21 @@ def test_replicas_get_the_chain_only_where_they_are_to_tell_of_it() -> None:
         assert isinstance(arrived, ArrivedTicket)
         assert arrived.chain == expected
         assert arrived.prompt_bytes == 40 * 512
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("answer", [Answer(prompt_tokens=5000, cached_tokens=0), None])
+def test_an_answer_that_came_whole_has_computed_its_prompt_as_well(streamed: bool, answer: Answer | None) -> None:
+    """Else it would be waited for as long as the replica lives, and nothing that its engine tells would be believed."""
+    table = ResidencyTable(1000)
+    policy = policy_by_name(AFFINITY, PolicyOptions(residency=table))
+    for number in range(3):
+        ticket = RouteTicket(anchor=chain(8)[7], chain=chain(40, number), prompt_bytes=40 * 512, streamed=streamed, org="org")
+        policy.choose(ticket, [Candidate("a"), Candidate("b")], 100.0 + number)
+        ticket.routed_to("a")
+        policy.routed(ticket, "a", 100.0 + number)
+        policy.first_token(ticket, 100.5 + number)
+        policy.finished(ticket, answer, 100.6 + number)
+    assert isinstance(policy, PricedAffinity)
+    assert isinstance(policy._index, PreciseIndex)
+    assert policy._index._sent == {"a": {}}

@@ -12,6 +12,7 @@ from ray.serve.request_router import PendingRequest, ReplicaID
 from cluster.inference.request_router import PrefixRouter
 from cluster.relay.loads import PROCESS_LOADS
 from cluster.routing.pending import LoadReport
+from cluster.routing.policies.priced_affinity import PricedAffinity
 from cluster.routing.ticket import Affinity, Answer, RouteTicket
 
 DEPLOYMENT = DeploymentID(name="engine", app_name="app")
@@ -302,3 +303,19 @@ async def test_a_request_given_up_before_it_was_accepted_leaves_nothing_behind()
     router.on_request_routed(pending(ticket), replica_id(order[0]), None)
     assert ticket.feedback is None
     assert ticket.estimate is None
+
+
+async def test_an_acceptance_that_comes_after_its_replica_has_gone_leaves_nothing_behind() -> None:
+    """As when a replica begins to drain: it still took what was on its way, and nobody will say again that it is gone."""
+    router = make_router(*NAMES)
+    ticket = long_ticket(1, 2, 3)
+    order = await order_of(router, pending(ticket))
+    router.update_replicas([RunningReplicaStub(name) for name in NAMES if name != order[0]])
+    router.on_request_routed(pending(ticket), replica_id(order[0]), None)
+    assert ticket.replica_id == order[0]
+    ticket.first_token()
+    ticket.finished(Answer(prompt_tokens=512, cached_tokens=0, completion_tokens=1))
+    policy = router._policy
+    assert isinstance(policy, PricedAffinity)
+    assert order[0] not in policy._backlogs
+    assert policy.index_entries == 0

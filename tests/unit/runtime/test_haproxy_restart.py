@@ -34,7 +34,8 @@ class Api:
         await former.wait()
 
     async def stop(self) -> None:
-        self.present.kill()
+        if self.present.returncode is None:
+            self.present.kill()
         await self.present.wait()
         await asyncio.sleep(0.05)  # the watch may hear of it before the process is forgotten
         self._proc = None
@@ -75,6 +76,26 @@ async def test_a_stopped_one_stays_stopped(api: Api) -> None:
     await asyncio.sleep(0.1)
     assert len(api.begun) == 1
     assert api._proc is None
+
+
+async def test_one_that_is_stopped_while_it_is_started_again_stays_stopped(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    await api.start()
+    going_on = asyncio.Event()
+    begin = type(api)._start_and_wait_for_haproxy
+
+    async def slow_begin(self: Api, *arguments: str) -> asyncio.subprocess.Process:
+        process = await begin(self, *arguments)
+        await going_on.wait()
+        return process
+
+    monkeypatch.setattr(type(api), "_start_and_wait_for_haproxy", slow_begin)
+    api.present.kill()
+    await until(lambda: len(api.begun) == 2)
+    stopping = asyncio.create_task(api.stop())
+    await asyncio.sleep(0.1)
+    going_on.set()
+    await stopping
+    await until(lambda: api.begun[-1].returncode is not None)
 
 
 async def test_one_that_a_reload_replaced_has_no_second_successor(api: Api) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -78,6 +80,33 @@ def test_a_service_that_is_back_in_time_is_not_given_up(watch: Callable[..., tup
     made, told = watch(restarting)
     assert not told.wait(2 * LOST_AFTER_S)
     assert made.lost is None
+
+
+def test_a_watch_that_was_stopped_itself_does_not_give_up_a_ray_that_lives() -> None:
+    """SIGSTOP to the process for longer than Ray may be silent, as by Ctrl-Z and later ``fg``."""
+    program = (
+        "import threading, time\n"
+        "from cluster.runtime import ray_watch\n"
+        f"ray_watch._PERIOD_S = {PERIOD_S}\n"
+        f"watch = ray_watch.RayWatch(lambda: True, {LOST_AFTER_S}, lambda reason: print(reason, flush=True))\n"
+        "watch.start()\n"
+        "print('watching', flush=True)\n"
+        "input()\n"
+        "time.sleep(0.2)\n"
+        "print('lost' if watch.lost else 'alive', flush=True)\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "watching\n"
+        for _ in range(3):
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(2 * LOST_AFTER_S)
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.1)
+        told, _ = process.communicate("\n", timeout=30)
+    assert told == "alive\n"
 
 
 def test_nothing_is_told_after_the_stop(watch: Callable[..., tuple[RayWatch, threading.Event]]) -> None:

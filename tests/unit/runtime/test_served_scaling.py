@@ -29,7 +29,13 @@ def policy() -> Any:
 
 
 def context(
-    now_s: float, told: dict[str, Any] | None, *, running: int = 2, wanted: int = 2, state: dict[str, Any] | None = None
+    now_s: float,
+    told: dict[str, Any] | None,
+    *,
+    running: int = 2,
+    wanted: int = 2,
+    ongoing: float = 18.0,
+    state: dict[str, Any] | None = None,
 ) -> AutoscalingContext:
     return AutoscalingContext(
         deployment_id=DeploymentID(name="engine:m", app_name="ossature"),
@@ -38,7 +44,7 @@ def context(
         current_num_replicas=running,
         target_num_replicas=wanted,
         running_replicas=[],
-        total_num_requests=18.0,
+        total_num_requests=ongoing,
         total_queued_requests=0.0,
         aggregated_metrics=told,
         raw_metrics=None,
@@ -87,6 +93,26 @@ def test_one_that_never_comes_up_holds_nothing_for_ever() -> None:
     decide, state = policy(), dict[str, Any]()
     for now_s, expected in ((0.0, 4), (1800.0, 4), (1801.0, 2)):
         wanted, state = decide(context(now_s, IDLE, running=3, wanted=4, state=state))
+        assert wanted == expected, now_s
+
+
+def test_replicas_that_all_died_are_wanted_for_however_long_they_take_to_come_back() -> None:
+    """By the whole of what Ray Serve makes of a policy's answer."""
+    from ray.serve._private.autoscaling_state import _apply_autoscaling_config
+
+    decide, state = _apply_autoscaling_config(policy()), settled()
+    for now_s in (10.0, 11.0, 2000.0):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("ray.serve.autoscaling_policy.time.time", lambda now_s=now_s: now_s)
+            wanted, state = decide(context(now_s, {}, running=0, wanted=6, ongoing=0.0, state=state))
+        assert wanted == 6, now_s
+
+
+def test_a_clock_that_is_put_back_by_an_hour_stops_nothing_for_an_hour() -> None:
+    decide, state = policy(), dict[str, Any]()
+    _, state = decide(context(7200.0, IDLE, state=state))
+    for now_s, told, expected in ((3600.0, IDLE, 2), (3606.0, IDLE, 2), (3600.0 + SETTLING_S, LATE, 3)):
+        wanted, state = decide(context(now_s, told, state=state))
         assert wanted == expected, now_s
 
 

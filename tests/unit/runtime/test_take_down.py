@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +18,10 @@ from ray.serve.exceptions import RayServeException
 
 from cluster import app
 from cluster.config.schema import ClusterConfig
-from cluster.runtime import launch
+from cluster.runtime import launch, processes
+from cluster.runtime.lost_ray import LAST_WORD_S
+
+RUN = "test-of-take-down"
 
 
 def config(tmp_path: Path, address: str | None) -> ClusterConfig:
@@ -81,3 +90,58 @@ def test_a_ray_that_ends_leaves_the_exit_code_alone(
     launch._take_down(config(tmp_path, "auto"), "run", lost=False)
     assert ended == [app.NAME, "ray"]
     assert left == []
+
+
+ENGINE = """
+import socket, sys
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+connection, _ = listening.accept()
+connection.recv(1)
+"""
+GATEWAY = """
+import socket, sys, time
+engine = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+print("up", flush=True)
+engine.recv(1)
+time.sleep(0.2)
+print("told", flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def process(title: str, program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """One of the run ``RUN`` that has this title."""
+    command, environment = [title, "-c", program, *arguments], {processes.RUN_VARIABLE: RUN}
+    with subprocess.Popen(command, executable=sys.executable, env=environment, stdout=subprocess.PIPE, text=True) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def line(started: subprocess.Popen[str]) -> str:
+    assert started.stdout is not None
+    return started.stdout.readline().strip()
+
+
+def test_of_a_dead_ray_engines_end_first_so_that_gateways_can_tell_their_clients(tmp_path: Path, left: list[str]) -> None:
+    with (
+        process(f"ray::ServeReplica:{app.NAME}:{app.engine_deployment_name('m')}", ENGINE) as engine,
+        process(f"ray::ServeReplica:{app.NAME}:{app.GATEWAY}", GATEWAY, line(engine)) as gateway,
+    ):
+        assert line(gateway) == "up"
+        launch._take_down(config(tmp_path, None), RUN, lost=True)
+        assert (engine.wait(10), gateway.wait(10)) == (-signal.SIGKILL, -signal.SIGTERM)
+        assert line(gateway) == "told"
+    assert left == ["left"]
+
+
+def test_nothing_is_waited_for_where_no_engine_was_left(tmp_path: Path, left: list[str]) -> None:
+    with process("ray::ServeReplica:other:engine:m", "print('up', flush=True); import time; time.sleep(60)") as other:
+        assert line(other) == "up"
+        began_s = time.monotonic()
+        launch._take_down(config(tmp_path, None), RUN, lost=True)
+        assert other.wait(10) == -signal.SIGTERM
+        assert time.monotonic() - began_s < LAST_WORD_S

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -82,6 +83,31 @@ def test_an_error_of_the_disk_leaves_a_running_exporter_exact(
         found = [s.value for f in collector.collect() for s in f.samples if s.name == "t_events_total"]
         assert found == [three_dead]
     assert events(tmp_path) == three_dead
+    assert not list((tmp_path / FOLDING_FOLDER).iterdir())
+
+
+@pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_costs_no_scrape(
+    tmp_path: Path, writer: Writer, me: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, full: int
+) -> None:
+    """The one thing that tells of the disk must not fail with it."""
+    writer.counter(me, 1000)
+    collector = NodeCollector(tmp_path)
+    list(collector.collect())
+
+    def no_room(self: Path, data: bytes) -> int:
+        raise OSError(full, os.strerror(full))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", no_room)
+        for ended in range(3):
+            writer.counter(f"{5_000_000 + ended}-{ended}", 10**ended)
+            found = {s.name: s.value for f in collector.collect() for s in f.samples}
+            assert found["t_events_total"] == 1000 + [1, 11, 111][ended]
+            assert found["ossature_exporter_folded_processes_total"] == ended + 1
+    assert len([record for record in caplog.records if "no room" in record.message]) == 1
+    assert events(tmp_path) == 1111
+    assert [s.value for f in collector.collect() for s in f.samples if s.name == "t_events_total"] == [1111]
     assert not list((tmp_path / FOLDING_FOLDER).iterdir())
 
 
