@@ -50,7 +50,7 @@ def _create(config: ClusterConfig, target: Path, wanted: Wanted, url: str, revis
             databases.dump(parsed, copy)
             archive.add(DATABASE, copy)
             copy.unlink()
-            for key in object_files(objects) if objects is not None else ():
+            for key in _listed(objects) if objects is not None else ():
                 _add_object(archive, objects, key)  # type: ignore[arg-type]
             for name in SECRET_FILES if wanted.secrets else ():
                 if (config.data_dir / name).exists():
@@ -74,6 +74,13 @@ def _create(config: ClusterConfig, target: Path, wanted: Wanted, url: str, revis
     except BackupError:
         target.unlink()
         raise
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return list(object_files(folder))
+    except OSError as error:
+        raise BackupError(f"{error.filename} can't be listed: {error.strerror}", "Run this as the user that serves.") from error
 
 
 def _add_object(archive: ArchiveWriter, folder: Path, key: str) -> None:
