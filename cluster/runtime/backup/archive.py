@@ -49,7 +49,7 @@ class ArchiveWriter:
             self._draft.unlink(missing_ok=True)
 
     def add(self, name: str, path: Path) -> None:
-        """Raises ``FileNotFoundError`` when there is no such file (any more), :class:`BackupError` when it can't be copied whole."""
+        """Raises ``FileNotFoundError`` when there is no such file (any more), :class:`BackupError` when it can't be copied."""
         try:
             source = path.open("rb")
         except FileNotFoundError:

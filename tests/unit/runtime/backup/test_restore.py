@@ -1,4 +1,4 @@
-"""What a restore meets where it is put in place: tables of others, a log that SQLite hasn't absorbed, a cluster that starts, forged names."""
+"""What a restore meets in its place: tables of others, a log that SQLite hasn't absorbed, a cluster that starts; forged names."""
 
 from __future__ import annotations
 
