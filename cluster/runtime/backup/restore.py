@@ -17,6 +17,7 @@ from cluster.runtime.backup.manifest import DATABASE, OBJECTS, SECRETS, BackupEr
 from cluster.runtime.preparation import database_url, make_data_dir
 from cluster.runtime.run_record import AlreadyRunning, kept_stopped, running
 from cluster.store.database import Database, parse_url
+from cluster.store.errors import told_cause
 from cluster.store.objects.opening import folder_of
 from cluster.store.revision import is_known, schema_state
 from cluster.store.schema import upgrade
@@ -48,7 +49,7 @@ async def restore(config: ClusterConfig, source: Path, *, force: bool = False) -
             # One that was started since the first look, or so lately that it hasn't said so yet.
             raise BackupError(f"a cluster runs from {config.data_dir}: {error}", "End it with `ossature stop`.") from error
         except StoreUnavailable as error:
-            raise BackupError(f"the database can't be used ({type(error.__cause__).__name__})", "`ossature doctor`") from error
+            raise BackupError(f"the database can't be used ({told_cause(error)})", "`ossature doctor`") from error
     return manifest
 
 

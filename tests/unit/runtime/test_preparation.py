@@ -157,6 +157,20 @@ async def test_without_a_development_organization_only_an_admin_key_is_made(tmp_
     assert admin_key
 
 
+async def test_a_database_that_cannot_be_used_is_told_with_the_drivers_own_words(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        closed = probe.getsockname()[1]
+    for url, words in (
+        (f"postgresql+asyncpg://user:hunter2@127.0.0.1:{closed}/x", "ConnectionRefusedError"),
+        (f"sqlite+aiosqlite:///{tmp_path}", "unable to open database file"),
+        ("sqlite+aiosqlite:////proc/nothing/cluster.db", "/proc/nothing"),
+    ):
+        with pytest.raises(StartError, match=words) as refused:
+            await provide(prepare(config(tmp_path, database={"url": url})))
+        assert "hunter2" not in str(refused.value)
+
+
 def test_endpoints_are_for_their_owner_and_reachable_from_here(tmp_path: Path) -> None:
     anywhere = config(tmp_path, http={"host": "0.0.0.0", "port": 8001})
     path = Endpoints.of(anywhere, "sk-x", "sk-admin-x").write(tmp_path)
