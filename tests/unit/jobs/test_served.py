@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from ray import serve
 
 from cluster.config.schema import ClusterConfig
 from cluster.config.settings.telemetry import LoggingSettings
@@ -50,9 +51,7 @@ def inside(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> FakeInside:
 
     monkeypatch.setattr(Inside, "opened", opened)
     monkeypatch.setattr(logs, "configure", made.configured)
-    monkeypatch.setattr(
-        served_jobs.serve, "get_replica_context", lambda: SimpleNamespace(replica_id=SimpleNamespace(unique_id="r-1"))
-    )
+    monkeypatch.setattr(serve, "get_replica_context", lambda: SimpleNamespace(replica_id=SimpleNamespace(unique_id="r-1")))
     monkeypatch.setattr(served_jobs, "JobRunMetrics", lambda kinds: Counts())
     return made
 
