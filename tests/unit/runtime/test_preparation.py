@@ -19,6 +19,12 @@ from cluster.runtime.serve_environment import is_confined, is_loopback, ray_envi
 from cluster.tuned.places import TunedPlaces
 
 
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a token of Ray's, of which a start may warn."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 def config(tmp_path: Path, **sections: object) -> ClusterConfig:
     return ClusterConfig.model_validate(
         {"data_dir": tmp_path / "run", "models": [{"id": "m", "source": str(tmp_path)}], **sections}
