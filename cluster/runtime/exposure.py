@@ -24,8 +24,8 @@ def exposures(config: ClusterConfig) -> Iterator[str]:
         )
     if config.ray.address is None and (token := readable_token()) is not None:
         yield (
-            f"{token}: other users of this machine may read Ray's token, and with it run code in the cluster. chmod 600 {token}, and "
-            "`ray get-auth-token --generate` makes another once it is removed."
+            f"{token}: other users of this machine may read Ray's token, and with it run code in the cluster. chmod 600 {token}, "
+            "or remove it to have another one made."
         )
     mode = stat.S_IMODE(config.data_dir.stat().st_mode)
     if mode & _OF_OTHERS:
