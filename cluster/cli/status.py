@@ -26,13 +26,18 @@ def status(as_json: JsonFlag = False, endpoints: EndpointsOption = None, base_ur
     else:
         typer.echo(f"{state['name']} {state['version']} at {target.base_url}: {'ready' if state['ready'] else 'not ready'}")
         rows = [
-            (model["id"], f"{len(model['replicas'])} of {model['replicas_wanted']}", model["organization"] or "all")
+            (model["id"], f"{len(model['replicas'])} of {_wanted(model)}", model["organization"] or "all")
             for model in state["models"]
         ]
         emit_table(("model", "replicas", "organization"), rows, empty="No model is configured.")
         typer.echo(_speech(state["speech"]))
     if not state["ready"]:
         raise CommandError("not every model has a replica yet", next_step="Cold starts take minutes for large models; try again.")
+
+
+def _wanted(model: dict[str, Any]) -> str:
+    fewest, most = model["replicas_wanted"], model.get("replicas_max")
+    return str(fewest) if most in (None, fewest) else f"{fewest} to {most}"
 
 
 def _speech(state: dict[str, Any] | None) -> str:

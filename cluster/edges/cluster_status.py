@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cluster import __version__
 from cluster.config.schema import ClusterConfig
+from cluster.config.settings.models import ModelSettings
 from cluster.edges.readiness import ModelReadiness
 from cluster.identity.principal import Principal
 from cluster.speech.remote import Catalogue
@@ -25,16 +26,20 @@ class ClusterStatus:
             "version": __version__,
             "ready": self._readiness.is_ready(),
             "gateway": self._gateway,
-            "models": [
-                {
-                    "id": model.id,
-                    "replicas_wanted": model.replicas,
-                    "replicas": sorted(self._readiness.replicas(model.id)),
-                    "organization": model.organization,
-                }
-                for model in self._config.models
-            ],
+            "models": [self._model(model) for model in self._config.models],
             "speech": _speech(self._speech),
+        }
+
+    def _model(self, model: ModelSettings) -> dict[str, object]:
+        """``replicas_wanted``: the fewest, where their number follows the load; ``replicas_max``: the most."""
+        scaling = model.autoscaling
+        fewest, most = (model.replicas, model.replicas) if scaling is None else (scaling.min_replicas, scaling.max_replicas)
+        return {
+            "id": model.id,
+            "replicas_wanted": fewest,
+            "replicas_max": most,
+            "replicas": sorted(self._readiness.replicas(model.id)),
+            "organization": model.organization,
         }
 
 

@@ -17,6 +17,7 @@ from cluster.identity.principal import Principal
 from cluster.identity.repository import REVISION, revision
 from cluster.identity.secrets import is_secret, secret_hash
 from cluster.store.database import Database
+from cluster.store.errors import told_cause
 from cluster.store.tables import ApiKeyRow
 
 logger = logging.getLogger(__name__)
@@ -165,7 +166,7 @@ class Authenticator:
                 await self._watch_once()
             except StoreUnavailable as error:
                 if reachable:
-                    logger.error("the database can't be reached, revoked keys go unnoticed: %s", type(error.__cause__).__name__)
+                    logger.error("the database can't be reached, revoked keys go unnoticed: %s", told_cause(error))
                 reachable = False
             except Exception:
                 # A defect, or tables that are away while they are restored. An end of the watch would be one of the gateway.

@@ -17,6 +17,7 @@ from cluster.jobs.leases import JobLeases, Lease
 from cluster.jobs.model import MAX_OUTPUT_BYTES, JobError, JobState
 from cluster.jobs.rows import encoded
 from cluster.jobs.wake import Wake, wait
+from cluster.telemetry import logs
 from cluster.telemetry.tracing.span import UNTRACED, Kind, Tracer
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,10 @@ class JobRun:
 
     async def run(self) -> None:
         """Return when the job is no longer this worker's."""
+        with logs.bound(org_id=self._lease.job.organization_id):
+            await self._run()
+
+    async def _run(self) -> None:
         job, began = self._lease.job, self._monotonic()
         if self._lease.taken_over:
             self._metrics.job_taken_over(job.kind)

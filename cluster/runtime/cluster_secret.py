@@ -99,24 +99,33 @@ class SecretFile:
         """Accept the former generation no longer.
 
         Refused, unless forced, while something made with it may still be valid: until ``lifetime_s`` after a start with the new
-        one. ``started_at``: when the cluster that runs was started (Unix seconds), ``None`` if none does.
+        one. ``started_at``: when the cluster that runs was started (Unix seconds), ``None`` if none does: one that was stopped may
+        have worked with the former generation until then.
         """
         found = self._existing()
         if found.accepted is None:
             raise SecretError("there is one generation only, which can't be retired", "`ossature secret rotate` makes another.")
-        rotated_at = found.current.made_at or 0
-        if started_at is not None and started_at < rotated_at and not force:
+        if not force:
+            self._check_unused(found.current, found.accepted, lifetime_s, started_at)
+        return self._write(Generations(found.current))
+
+    def _check_unused(self, current: Generation, former: Generation, lifetime_s: float, started_at: float | None) -> None:
+        if started_at is None:
             raise SecretError(
-                f"the cluster that runs was started before the rotation: it works with generation {found.accepted.fingerprint}",
+                f"no cluster runs from here, so that nobody knows until when generation {former.fingerprint} was used",
+                "Retire it while a cluster runs with the new one, or end what was made with it with --force.",
+            )
+        if started_at < (current.made_at or 0):
+            raise SecretError(
+                f"the cluster that runs was started before the rotation: it works with generation {former.fingerprint}",
                 "Restart it first.",
             )
-        left_s = max(rotated_at, started_at or 0) + lifetime_s - self._now()
-        if left_s > 0 and not force:
+        left_s = started_at + lifetime_s - self._now()
+        if left_s > 0:
             raise SecretError(
-                f"for another {left_s:.0f} s there may be client secrets and audio ids of generation {found.accepted.fingerprint}",
+                f"for another {left_s:.0f} s there may be client secrets and audio ids of generation {former.fingerprint}",
                 "Wait, or end them with --force.",
             )
-        return self._write(Generations(found.current))
 
     def _existing(self) -> Generations:
         if (found := self.read()) is None:

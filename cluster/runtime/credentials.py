@@ -12,6 +12,7 @@ from cluster.identity import bootstrap
 from cluster.identity.secrets import new_secret
 from cluster.runtime.preparation import CREDENTIALS_FILE, StartError
 from cluster.store.database import Database
+from cluster.store.errors import told_cause
 from cluster.store.schema import upgrade
 
 
@@ -38,7 +39,9 @@ async def provide(config: ClusterConfig) -> tuple[str | None, str]:
                 await bootstrap.ensure_organization(database, organization, api_key)
         finally:
             await database.close()
-    except (StoreUnavailable, ValueError) as error:
+    except StoreUnavailable as error:
+        raise StartError(f"database: it can't be used ({told_cause(error)}). `ossature doctor` tells more.") from error
+    except (OSError, ValueError) as error:
         raise StartError(f"database: {error}") from error
     except Conflict as error:
         if given is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from cluster.config.schema import ClusterConfig
 from cluster.runtime import processes
 from cluster.runtime.preparation import StartError
+from cluster.runtime.ray_token import ensure_private_token
 from cluster.runtime.serve_environment import is_confined
 
 NAMESPACE = "ossature"
@@ -33,6 +34,7 @@ def start_ray(config: ClusterConfig, run_id: str) -> None:
         },
     }
     if config.ray.address is None:
+        ensure_private_token()
         options |= {
             "num_cpus": config.ray.num_cpus,
             "object_store_memory": config.ray.object_store_memory_bytes,

@@ -6,19 +6,22 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _LOCK = "serve.lock"
 _RECORD = "serve.json"
 _LOOK_S = 0.5
+_NOT_TOLD = "a cluster is starting already, or a backup is being restored,"
 
 
 class AlreadyRunning(Exception):
     """Another process serves from this data folder."""
 
     def __init__(self, record: RunRecord | None) -> None:
-        super().__init__(f"a cluster is running already (process {record.pid})" if record else "a cluster is starting already")
+        super().__init__(f"a cluster is running already (process {record.pid})" if record else _NOT_TOLD)
         self.record = record
 
 
@@ -32,7 +35,7 @@ class RunRecord:
 
 
 def running(data_dir: Path) -> RunRecord | None:
-    """The run that holds the folder's lock, if any."""
+    """The run that holds the folder's lock, if any. Raises ``OSError`` for a folder that this user may not enter."""
     try:
         descriptor = os.open(data_dir / _LOCK, os.O_RDWR)
     except FileNotFoundError:
@@ -44,6 +47,18 @@ def running(data_dir: Path) -> RunRecord | None:
         return _read(data_dir)
     else:
         return None
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def kept_stopped(data_dir: Path) -> Iterator[None]:
+    """No cluster starts from the folder inside the block. Raises :class:`AlreadyRunning`."""
+    descriptor = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _taken(descriptor):
+            raise AlreadyRunning(_read(data_dir))
+        yield
     finally:
         os.close(descriptor)
 

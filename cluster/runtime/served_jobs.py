@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 
 import ray.util
+from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from cluster.config.schema import ClusterConfig
@@ -34,8 +35,9 @@ class ServedJobs:
         factories: Mapping[str, HandlerFactory],
     ) -> None:
         """``relay_host``: as of a gateway."""
-        logs.configure(config.logging, "jobs")
-        self._tracer = await open_tracer(config.tracing, "jobs")
+        replica_id = serve.get_replica_context().replica_id.unique_id
+        logs.configure(config.logging, "jobs", replica=replica_id)
+        self._tracer = await open_tracer(config.tracing, "jobs", replica_id)
         self._inside = await Inside.opened(config, engines, relay_host or ray.util.get_node_ip_address(), self._tracer)
         wake = Wake()
         database, settings = self._inside.database, config.jobs

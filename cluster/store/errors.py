@@ -12,11 +12,25 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cluster.errors import StoreUnavailable
+from cluster.telemetry.redaction import redact
 
 logger = logging.getLogger(__name__)
 
+_TOLD_CHARS = 200
+
 _SQLALCHEMY_DEFECTS = (IntegrityError, ProgrammingError, DataError)
 _SQLITE_DEFECTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
+
+
+def told_cause(error: StoreUnavailable) -> str:
+    """What the driver has said, for operators: its error's name and first line. Callers of the API are not told."""
+    cause = error.__cause__
+    if isinstance(cause, DBAPIError) and cause.orig is not None:
+        cause = cause.orig.__cause__ or cause.orig  # SQLAlchemy's asyncpg wraps it once more
+    if cause is None:
+        return error.message
+    line = str(cause).partition("\n")[0]
+    return redact(f"{type(cause).__name__}: {line}" if line else type(cause).__name__)[:_TOLD_CHARS]
 
 
 @contextmanager

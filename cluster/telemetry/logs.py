@@ -131,11 +131,11 @@ class TextFormatter(logging.Formatter):
         self._process: dict[str, object] = {} if replica is None else {"replica": replica}
 
     def format(self, record: logging.LogRecord) -> str:
-        # A message with line breaks could pass itself off as several records.
-        message = redact(record.getMessage()).replace("\r", "\\r").replace("\n", "\\n")
         fields = "".join(f" {name}={value}" for name, value in (self._process | _context() | _extra(record)).items())
         text = _traceback(record)
-        line = f"{_time(record)} {record.levelname:<7} {self._component} {record.name}: {message}{fields}"
+        line = f"{_time(record)} {record.levelname:<7} {self._component} {record.name}: {redact(record.getMessage())}{fields}"
+        # A message or a field with line breaks could pass itself off as several records.
+        line = line.replace("\r", "\\r").replace("\n", "\\n")
         return line if text is None else f"{line}\n{text}"
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from supply_chain.packages import canonical
+
 #: pip-audit's own patience with one request, in seconds.
 REQUEST_TIMEOUT_S = 15
 _TIMEOUT_S = 600
@@ -38,7 +40,7 @@ class Advisory:
 
 @dataclass(frozen=True)
 class Answer:
-    """``passed_over``: packages that the service does not know, each with the reason. Nothing is said of them."""
+    """``passed_over``: packages of which nothing is said, each with the reason."""
 
     found: list[Advisory]
     passed_over: list[str]
@@ -88,13 +90,15 @@ def ask(pip_audit: Path, pins: Mapping[str, str]) -> Answer:
     except (ValueError, KeyError, TypeError):
         said = done.stderr.strip().splitlines()
         raise NotAsked(f"pip-audit (exit status {done.returncode}): {said[-1][:_QUOTED] if said else 'said nothing'}") from None
+    named = {canonical(each["name"]) for each in dependencies}
     return Answer(
         found=[
             Advisory(each["name"], each["version"], (known["id"], *known.get("aliases", [])), tuple(known.get("fix_versions", [])))
             for each in dependencies
             for known in each.get("vulns", [])
         ],
-        passed_over=[f"{each['name']}: {each['skip_reason']}" for each in dependencies if "skip_reason" in each],
+        passed_over=[f"{each['name']}: {each['skip_reason']}" for each in dependencies if "skip_reason" in each]
+        + [f"{name}: the answer does not name it" for name in pins if canonical(name) not in named],
     )
 
 

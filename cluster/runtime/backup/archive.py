@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,11 @@ from types import TracebackType
 from typing import IO, Self
 
 from cluster.runtime.backup.manifest import DATABASE, NAME, OBJECTS, SECRETS, BackupError, Entry, Manifest, decode
+from cluster.runtime.preparation import SECRET_FILES
+from cluster.store.objects.contract import is_key
 
 COPY_BYTES = 1 << 20
+_SECRETS = frozenset(SECRETS + name for name in SECRET_FILES)
 
 
 class ArchiveWriter:
@@ -23,13 +27,15 @@ class ArchiveWriter:
     def __init__(self, target: Path) -> None:
         """Raises :class:`BackupError`: there is such a file, or it can't be written."""
         self._target = target
-        self._draft = target.with_name(target.name + ".partial")
         if target.exists():
             raise BackupError(f"{target} exists already", "Name another file; a backup is never written over.")
         try:
-            self._file = os.fdopen(os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+            # Under a name that nobody else can have put there, who would then own the file or lead it elsewhere.
+            descriptor, draft = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
         except OSError as error:
-            raise BackupError(f"{self._draft} can't be written: {error.strerror}") from error
+            raise BackupError(f"nothing can be written to {target.parent}: {error.strerror}") from error
+        self._draft = Path(draft)
+        self._file = os.fdopen(descriptor, "wb")
         self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self.entries: dict[str, Entry] = {}
         self._finished = False
@@ -43,8 +49,14 @@ class ArchiveWriter:
             self._draft.unlink(missing_ok=True)
 
     def add(self, name: str, path: Path) -> None:
-        """Raises ``FileNotFoundError`` when there is no such file (any more), :class:`BackupError` when it changed meanwhile."""
-        with path.open("rb") as source:
+        """Raises ``FileNotFoundError`` when there is no such file (any more), :class:`BackupError` when it can't be copied."""
+        try:
+            source = path.open("rb")
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise BackupError(f"{path} can't be read: {error.strerror}") from error
+        with source:
             size = os.fstat(source.fileno()).st_size
             info = tarfile.TarInfo(name)
             info.size, info.mode = size, 0o600
@@ -117,8 +129,8 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
 
 
 def _check_name(name: str) -> None:
-    known = name == DATABASE or name.startswith((OBJECTS, SECRETS))
-    if not known or any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
+    known = name == DATABASE or name in _SECRETS or (name.startswith(OBJECTS) and is_key(name.removeprefix(OBJECTS)))
+    if not known:
         raise BackupError(f"the archive holds {name[:100]!r}, which no backup has")
 
 

@@ -15,6 +15,7 @@ from cluster.runtime.backup.archive import ArchiveWriter, verified
 from cluster.runtime.backup.manifest import DATABASE, FORMAT, OBJECTS, SECRETS, BackupError, Manifest, Wanted
 from cluster.runtime.preparation import SECRET_FILES, database_url
 from cluster.store.database import parse_url
+from cluster.store.errors import told_cause
 from cluster.store.objects.folder import object_files
 from cluster.store.objects.opening import folder_of
 from cluster.store.revision import schema_state
@@ -31,7 +32,7 @@ async def create(config: ClusterConfig, target: Path, wanted: Wanted) -> Manifes
         state = await schema_state(url, config.database.timeout_s)
     except StoreUnavailable as error:
         step = "`ossature doctor` tells more."
-        raise BackupError(f"the database can't be used ({type(error.__cause__).__name__})", step) from error
+        raise BackupError(f"the database can't be used ({told_cause(error)})", step) from error
     return await asyncio.to_thread(_create, config, target, wanted, url, state.current)
 
 
@@ -50,7 +51,7 @@ def _create(config: ClusterConfig, target: Path, wanted: Wanted, url: str, revis
             databases.dump(parsed, copy)
             archive.add(DATABASE, copy)
             copy.unlink()
-            for key in object_files(objects) if objects is not None else ():
+            for key in _listed(objects) if objects is not None else ():
                 _add_object(archive, objects, key)  # type: ignore[arg-type]
             for name in SECRET_FILES if wanted.secrets else ():
                 if (config.data_dir / name).exists():
@@ -74,6 +75,13 @@ def _create(config: ClusterConfig, target: Path, wanted: Wanted, url: str, revis
     except BackupError:
         target.unlink()
         raise
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return list(object_files(folder))
+    except OSError as error:
+        raise BackupError(f"{error.filename} can't be listed: {error.strerror}", "Run this as the user that serves.") from error
 
 
 def _add_object(archive: ArchiveWriter, folder: Path, key: str) -> None:

@@ -26,6 +26,8 @@ END $$;
 DROP FUNCTION IF EXISTS public.audit_events_refuse() CASCADE;
 """
 """What a restore replaces, in one transaction with what comes in its place. It doesn't wait for gateways that still run."""
+_SQLITE_BESIDE = ("-wal", "-shm")
+"""SQLite's log and its index, by what follows the file's name."""
 
 
 def dump(url: URL, target: Path) -> None:
@@ -100,9 +102,9 @@ def _load_sqlite(source: Path, target: Path) -> None:
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         if target.exists():
-            set_aside(target)
+            _set_sqlite_aside(target)
         # A log of the former file must not be applied to this one.
-        for suffix in ("-wal", "-shm"):
+        for suffix in _SQLITE_BESIDE:
             target.with_name(target.name + suffix).unlink(missing_ok=True)
         draft.replace(target)
         flush_folder(target.parent)
@@ -112,15 +114,23 @@ def _load_sqlite(source: Path, target: Path) -> None:
 
 def set_aside(path: Path) -> Path:
     """Move what a restore replaces to a name of its own, so that a mistake can be undone by hand."""
-    if path.suffix == ".db":
-        _absorb_log(path)
     aside = path.with_name(f"{path.name}.replaced-{time.time_ns() // 1_000_000}")
     path.rename(aside)
     return aside
 
 
+def _set_sqlite_aside(path: Path) -> None:
+    """With the log, where something stands in it: SQLite finds it by the file's name."""
+    _absorb_log(path)
+    aside = set_aside(path)
+    for suffix in _SQLITE_BESIDE:
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + suffix))
+
+
 def _absorb_log(path: Path) -> None:
-    """Bring what stands in SQLite's log into the file itself; a damaged one stays as it is."""
+    """Bring what stands in SQLite's log into the file itself; one that is damaged or in use stays beside it."""
     try:
         connection = sqlite3.connect(path)
         try:

@@ -15,8 +15,9 @@ from cluster.runtime.backup import databases
 from cluster.runtime.backup.archive import flush_folder, verified
 from cluster.runtime.backup.manifest import DATABASE, OBJECTS, SECRETS, BackupError, Manifest
 from cluster.runtime.preparation import database_url, make_data_dir
-from cluster.runtime.run_record import running
+from cluster.runtime.run_record import AlreadyRunning, kept_stopped, running
 from cluster.store.database import Database, parse_url
+from cluster.store.errors import told_cause
 from cluster.store.objects.opening import folder_of
 from cluster.store.revision import is_known, schema_state
 from cluster.store.schema import upgrade
@@ -36,15 +37,19 @@ async def restore(config: ClusterConfig, source: Path, *, force: bool = False) -
         staged = Path(folder)
         manifest = await asyncio.to_thread(_staged, source, staged, parse_url(url).get_backend_name())
         try:
-            present = await _present(config, url, manifest)
-            if present and not force:
-                step = "Restore into an empty place, or replace what is there with --force."
-                raise BackupError(f"there is data already: {', '.join(present)}", step)
-            await asyncio.to_thread(_put_in_place, config, url, staged, manifest)
-            await upgrade(url)
-            await _noted(config, url, manifest)
+            with kept_stopped(config.data_dir):
+                present = await _present(config, url, manifest)
+                if present and not force:
+                    step = "Restore into an empty place, or replace what is there with --force."
+                    raise BackupError(f"there is data already: {', '.join(present)}", step)
+                await asyncio.to_thread(_put_in_place, config, url, staged, manifest)
+                await upgrade(url)
+                await _noted(config, url, manifest)
+        except AlreadyRunning as error:
+            # One that was started since the first look, or so lately that it hasn't said so yet.
+            raise BackupError(f"a cluster runs from {config.data_dir}: {error}", "End it with `ossature stop`.") from error
         except StoreUnavailable as error:
-            raise BackupError(f"the database can't be used ({type(error.__cause__).__name__})", "`ossature doctor`") from error
+            raise BackupError(f"the database can't be used ({told_cause(error)})", "`ossature doctor`") from error
     return manifest
 
 
@@ -66,7 +71,7 @@ def _staged(source: Path, into: Path, dialect: str) -> Manifest:
 async def _present(config: ClusterConfig, url: str, manifest: Manifest) -> list[str]:
     """What a restore would replace."""
     found = []
-    if (await schema_state(url, config.database.timeout_s)).current is not None:
+    if not (await schema_state(url, config.database.timeout_s)).empty:
         found.append("the database has tables")
     if manifest.with_objects:
         folder = _objects_folder(config)

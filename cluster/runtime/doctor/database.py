@@ -11,6 +11,7 @@ from cluster.errors import StoreUnavailable
 from cluster.runtime.doctor.finding import Finding, Reporter
 from cluster.runtime.preparation import database_url
 from cluster.store.database import parse_url
+from cluster.store.errors import told_cause
 from cluster.store.revision import SchemaState, schema_state
 
 CLOCK_WARNING_S = 1.0
@@ -35,10 +36,9 @@ class DatabaseState(Reporter):
         try:
             state = await self._look(self._url, self._timeout_s)
         except StoreUnavailable as error:
-            cause = error.__cause__
             step = "Is the server running, does database.url name it, and may this user connect? An SQLite file must be readable."
             return [
-                self.problem("connection", f"{where} can't be used ({type(cause).__name__})", step),
+                self.problem("connection", f"{where} can't be used ({told_cause(error)})", step),
                 self.unknown("clock", "the database's clock can't be seen"),
             ]
         answered = self._clock()

@@ -56,8 +56,12 @@ class DiskSpace(Reporter):
 
     def _place(self, place: Place) -> Finding:
         subject = f"{place.setting} ({place.path})"
-        folder = _nearest(place.path)
-        if not folder.is_dir():
+        try:
+            folder = _nearest(place.path)
+            is_folder = folder.is_dir()
+        except OSError as error:
+            return self.unknown(subject, f"it can't be looked at ({error.strerror})", "Run this as the user that serves.")
+        if not is_folder:
             return self.problem(subject, f"{folder} is in the way: it is no folder", f"Move it, or set {place.setting}.")
         try:
             total, _, free = self._usage(folder)

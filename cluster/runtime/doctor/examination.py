@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from cluster.config.schema import ClusterConfig
 from cluster.runtime.doctor.database import DatabaseState
 from cluster.runtime.doctor.disk import DiskSpace
-from cluster.runtime.doctor.finding import Check, Finding, Outcome
+from cluster.runtime.doctor.finding import Check, Finding, Outcome, Reporter
 from cluster.runtime.doctor.gpus import Gpus, replicas_at_start
 from cluster.runtime.doctor.machine import Memory, OpenFiles
 from cluster.runtime.doctor.model_files import ModelFiles, huggingface_cache, located, weights_bytes
@@ -29,9 +30,15 @@ logger = logging.getLogger(__name__)
 
 def checks_of(config: ClusterConfig) -> list[Check]:
     """For the cluster that this configuration describes, on this machine, whether it runs or not."""
-    run = running(config.data_dir)
     cache = huggingface_cache()
+    closed: list[Check] = []
+    try:
+        run = running(config.data_dir)
+    except OSError as error:
+        run = None
+        closed.append(ClosedDataFolder(config.data_dir, error))
     return [
+        *closed,
         Versions(),
         Ports(config, run),
         Gpus(config, serving=run is not None),
@@ -72,13 +79,37 @@ def counts(findings: Sequence[Finding]) -> dict[str, int]:
     return {outcome.value: sum(finding.outcome is outcome for finding in findings) for outcome in Outcome}
 
 
+class ClosedDataFolder(Reporter):
+    """Stands for what can't be known of the cluster that may run from a folder which this user may not enter."""
+
+    name: ClassVar[str] = "data folder"
+
+    def __init__(self, data_dir: Path, error: OSError) -> None:
+        self._data_dir = data_dir
+        self._error = error
+
+    async def findings(self) -> Sequence[Finding]:
+        return [
+            self.unknown(
+                "whose it is",
+                f"{self._data_dir} can't be entered ({self._error.strerror}): whether a cluster runs from it, and holds ports and "
+                "GPUs, can't be told",
+                "Run this as the user that serves.",
+            )
+        ]
+
+
 def _weights_on_processors(config: ClusterConfig, cache: Path) -> int | None:
+    """``None``: not known here."""
     total = 0
     for model in config.models:
         if model.placement.gpus_per_worker > 0:
             continue
-        folder = located(model, cache)
-        if folder is None:
-            return None
-        total += weights_bytes(folder) * replicas_at_start(model)
+        try:
+            folder = located(model, cache)
+            if folder is None:
+                return None
+            total += weights_bytes(folder) * replicas_at_start(model)
+        except OSError:
+            return None  # the check of the models' files says why
     return total

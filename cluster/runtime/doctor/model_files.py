@@ -34,6 +34,13 @@ class ModelFiles(Reporter):
         return [self._model(model) for model in self._models]
 
     def _model(self, model: ModelSettings) -> Finding:
+        try:
+            return self._looked_at(model)
+        except OSError as error:
+            message = f"{error.filename} can't be looked at ({error.strerror})"
+            return self.unknown(model.id, message, "Run this as the user that serves.")
+
+    def _looked_at(self, model: ModelSettings) -> Finding:
         folder = located(model, self._cache)
         if folder is None:
             return self._absent(model)
@@ -55,7 +62,7 @@ class ModelFiles(Reporter):
 
 
 def located(model: ModelSettings, cache: Path) -> Path | None:
-    """The folder of a model, or of the snapshot of it in the cache."""
+    """The folder of a model, or of the snapshot of it in the cache. Raises ``OSError`` where this user may not look."""
     folder = Path(model.source).expanduser()
     if folder.is_dir():
         return folder

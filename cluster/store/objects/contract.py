@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator
 from typing import Final, Protocol
 
 READ_BYTES: Final = 256 << 10
-_KEY: Final = re.compile(r"[a-z0-9_-]{1,64}(/[a-z0-9_-]{1,64}){0,3}")
+_SEGMENT: Final = r"[a-z0-9_-]{1,64}"
+_KEY: Final = re.compile(rf"{_SEGMENT}(/{_SEGMENT}){{0,3}}")
 
 
 class ObjectMissing(Exception):
@@ -54,8 +55,13 @@ class ObjectStorage(Protocol):
         ...
 
 
+def is_key(text: str) -> bool:
+    """Whether an object could have this name."""
+    return _KEY.fullmatch(text) is not None
+
+
 def checked(key: str) -> str:
     """``key`` itself. Raises ``ValueError`` for what is none: a last wall in front of paths, not a way to validate input."""
-    if not _KEY.fullmatch(key):
+    if not is_key(key):
         raise ValueError(f"{key[:100]!r} is no key of an object")
     return key

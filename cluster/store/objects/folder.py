@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cluster.errors import StoreUnavailable
-from cluster.store.objects.contract import READ_BYTES, ObjectMissing, checked
+from cluster.store.objects.contract import READ_BYTES, ObjectMissing, checked, is_key
 
 _UNFINISHED = "unfinished.d"
 """No key has a dot."""
@@ -78,12 +78,21 @@ class FolderStorage:
 
 
 def object_files(root: Path) -> Iterator[str]:
-    """Keys of all objects in such a folder, without what isn't finished. Blocking."""
-    for folder, folders, names in os.walk(root):
-        if _UNFINISHED in folders:
-            folders.remove(_UNFINISHED)
+    """Keys of all objects in such a folder, without what isn't finished, and without what is no object. Blocking.
+
+    Raises ``OSError`` for a folder that can't be read: whoever counts on the list would take its objects for lost.
+    """
+    for folder, folders, names in os.walk(root, onerror=_raise_unless_gone):
+        # What isn't finished, and what a file system puts there of its own, like lost+found.
+        folders[:] = filter(is_key, folders)
         for name in names:
-            yield Path(folder, name).relative_to(root).as_posix()
+            if is_key(key := Path(folder, name).relative_to(root).as_posix()):
+                yield key
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 class FolderWriter:

@@ -148,3 +148,17 @@ async def test_a_backup_of_a_database_in_use_is_of_one_moment(config: ClusterCon
     assert await organizations(config) == ["acme"]
     assert not (config.data_dir / "files").exists()
     assert not (config.data_dir / "cluster-secret").exists()
+
+
+async def test_tables_of_another_program_are_not_replaced_unless_forced(config: ClusterConfig, tmp_path: Path) -> None:
+    await written(config, "acme", new_secret())
+    await create(config, tmp_path / "backup.tar", EVERYTHING)
+    await destroy(config)
+    database = Database.open(database_url(config), config.database)
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE invoices (id INTEGER)"))
+    with pytest.raises(BackupError, match="the database has tables"):
+        await restore(config, tmp_path / "backup.tar")
+    async with database.session() as session:
+        assert (await session.execute(text("SELECT count(*) FROM invoices"))).scalar_one() == 0
+    await database.close()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from ray import serve
 
 from cluster.config.schema import ClusterConfig
+from cluster.config.settings.telemetry import LoggingSettings
 from cluster.edges.inside import Inside
 from cluster.job_handlers import HandlerFactory, JobTools
 from cluster.jobs.context import JobContext
@@ -28,6 +31,10 @@ class FakeInside:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.closed = False
+        self.logs_of: tuple[str, str | None] | None = None
+
+    def configured(self, settings: LoggingSettings, component: str, *, replica: str | None = None) -> None:
+        self.logs_of = (component, replica)
 
     async def close(self) -> None:
         self.closed = True
@@ -43,7 +50,8 @@ def inside(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> FakeInside:
         return cast(Inside, made)
 
     monkeypatch.setattr(Inside, "opened", opened)
-    monkeypatch.setattr(logs, "configure", lambda *_: None)
+    monkeypatch.setattr(logs, "configure", made.configured)
+    monkeypatch.setattr(serve, "get_replica_context", lambda: SimpleNamespace(replica_id=SimpleNamespace(unique_id="r-1")))
     monkeypatch.setattr(served_jobs, "JobRunMetrics", lambda kinds: Counts())
     return made
 
@@ -81,6 +89,7 @@ async def test_a_handler_may_create_further_jobs_and_they_are_run(bench: Bench, 
     await replica.check_health()
     await replica.__del__()
     assert inside.closed
+    assert inside.logs_of == ("jobs", "r-1")
 
 
 async def test_jobs_that_run_are_given_back_when_the_replica_ends(bench: Bench, inside: FakeInside, tmp_path: Path) -> None:

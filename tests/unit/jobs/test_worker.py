@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from cluster.jobs.leases import JobLeases
 from cluster.jobs.model import JobState, NewEvent
 from cluster.jobs.purge import JobPurger
 from cluster.store.tables import JobEventRow, JobStepRow
+from cluster.telemetry import logs
 from tests.unit.jobs.bench import ACME, GLOBEX, Bench, Handler
 
 
@@ -45,6 +47,30 @@ async def test_a_worker_has_no_more_jobs_than_it_may(bench: Bench) -> None:
     assert (worker.running, await bench.state(jobs[2])) == (2, JobState.QUEUED)
     await bench.jobs.cancel(ACME, jobs[0].id)
     await bench.until(jobs[2], JobState.RUNNING)
+
+
+async def test_what_is_logged_in_a_run_names_its_organization(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="cluster.jobs")
+    told: list[str | None] = []
+
+    class Telling(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(logs.org_id.get())
+
+    async def say(context: JobContext) -> dict[str, Any]:
+        logging.getLogger("cluster.jobs").info("a line of a handler")
+        return {}
+
+    handler = Telling()
+    logging.getLogger("cluster.jobs").addHandler(handler)
+    try:
+        for principal in (ACME, GLOBEX):
+            await bench.jobs.create(principal, "sum", {})
+            await bench.worker(say).run_one()
+    finally:
+        logging.getLogger("cluster.jobs").removeHandler(handler)
+    assert told == [ACME.org_id, ACME.org_id, GLOBEX.org_id, GLOBEX.org_id], "the handler's line, and that the run has ended"
+    assert logs.org_id.get() is None
 
 
 async def test_two_handlers_of_one_kind_are_refused(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from cluster.config.settings.realtime import RealtimeSettings
 from cluster.errors import Overloaded
+from cluster.identity.secrets import is_secret
 from cluster.realtime.session.conversation import Conversation
 from cluster.realtime.session.items import StoredItem
 from cluster.speech.audio.telephone import WireEncoder, WireFormat
@@ -133,6 +134,26 @@ async def test_client_secret_ends_with_its_time_and_its_key(cluster: Cluster, mo
     late = time.time() + 601
     monkeypatch.setattr(time, "time", lambda: late)
     assert (await refused(cluster, key=value))[0] == 401
+
+
+async def test_client_secret_opens_nothing_but_its_session(cluster: Cluster) -> None:
+    session = {"type": "realtime", "model": "demo"}
+    value = (await post(cluster, "/realtime/client_secrets", {"session": session})).json()["value"]
+    # With another secret of its own making it would outlive its time.
+    calls: list[tuple[str, object]] = [
+        ("/realtime/client_secrets", {"session": session}),
+        ("/realtime/sessions", {"model": "demo"}),
+    ]
+    for path, body in calls:
+        assert (await post(cluster, path, body)).status_code == 200, path
+        assert (await post(cluster, path, body, key=value)).status_code == 401, path
+    chat = {"model": "demo", "messages": [{"role": "user", "content": "hello"}]}
+    assert (await post(cluster, "/chat/completions", chat, key=value)).status_code == 401
+    async with httpx.AsyncClient(trust_env=False, headers={"authorization": f"Bearer {value}"}) as client:
+        for path in ("/v1/models", "/admin/v1/organizations"):
+            assert (await client.get(cluster.url.removesuffix("/v1") + path)).status_code == 401, path
+    assert cluster.inference.asked == []
+    assert not is_secret(value), "nor does it look like a key to what checks keys"
 
 
 @pytest.mark.parametrize(

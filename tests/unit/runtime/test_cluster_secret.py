@@ -59,7 +59,7 @@ def test_a_third_generation_is_refused_until_one_is_retired(file: SecretFile) ->
     file.rotate()
     with pytest.raises(SecretError, match="two generations live already"):
         file.rotate()
-    file.retire(lifetime_s=0)
+    file.retire(lifetime_s=0, started_at=1000.0)
     file.rotate()
 
 
@@ -69,13 +69,27 @@ def test_a_generation_is_retired_when_nothing_made_with_it_can_be_valid(file: Se
         file.retire(lifetime_s=0)
     rotated = file.rotate()
     with pytest.raises(SecretError, match="another 7200 s"):
-        file.retire(lifetime_s=7200)
+        file.retire(lifetime_s=7200, started_at=1000.0)
     with pytest.raises(SecretError, match="started before the rotation"):
         file.retire(lifetime_s=0, started_at=900.0)
     assert file.read() == rotated
     retired = file.retire(lifetime_s=7200, force=True)
     assert retired == Generations(rotated.current)
     assert first.current.secret not in file.path.read_text()
+
+
+def test_how_long_a_former_generation_was_used_is_not_known_of_a_cluster_that_does_not_run(tmp_path: Path) -> None:
+    """It may have run on for hours after the rotation and been stopped just now, with client secrets that are minutes old."""
+    now = [1000.0]
+    file = SecretFile(tmp_path, lambda: now[0])
+    file.ensured()
+    rotated = file.rotate()
+    now[0] += 10 * 7200
+    with pytest.raises(SecretError, match="no cluster runs"):
+        file.retire(lifetime_s=7200)
+    assert file.read() == rotated
+    file.retire(lifetime_s=7200, started_at=1000.0 + 9 * 7200)
+    assert file.read() == Generations(rotated.current)
 
 
 def test_a_file_of_one_line_without_a_time_is_the_first_generation(file: SecretFile) -> None:

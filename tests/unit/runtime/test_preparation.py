@@ -19,6 +19,12 @@ from cluster.runtime.serve_environment import is_confined, is_loopback, ray_envi
 from cluster.tuned.places import TunedPlaces
 
 
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a token of Ray's, of which a start may warn."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 def config(tmp_path: Path, **sections: object) -> ClusterConfig:
     return ClusterConfig.model_validate(
         {"data_dir": tmp_path / "run", "models": [{"id": "m", "source": str(tmp_path)}], **sections}
@@ -155,6 +161,20 @@ async def test_without_a_development_organization_only_an_admin_key_is_made(tmp_
     api_key, admin_key = await provide(prepare(config(tmp_path)))
     assert api_key is None
     assert admin_key
+
+
+async def test_a_database_that_cannot_be_used_is_told_with_the_drivers_own_words(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        closed = probe.getsockname()[1]
+    for url, words in (
+        (f"postgresql+asyncpg://user:hunter2@127.0.0.1:{closed}/x", "ConnectionRefusedError"),
+        (f"sqlite+aiosqlite:///{tmp_path}", "unable to open database file"),
+        ("sqlite+aiosqlite:////proc/nothing/cluster.db", "/proc/nothing"),
+    ):
+        with pytest.raises(StartError, match=words) as refused:
+            await provide(prepare(config(tmp_path, database={"url": url})))
+        assert "hunter2" not in str(refused.value)
 
 
 def test_endpoints_are_for_their_owner_and_reachable_from_here(tmp_path: Path) -> None:

@@ -55,6 +55,13 @@ def test_a_package_that_the_service_does_not_know_is_told_apart_from_a_clean_one
     assert answer.passed_over == ["a: not on the index"]
 
 
+def test_a_package_that_the_answer_leaves_out_was_not_audited(tmp_path: Path) -> None:
+    answer = ask(fake_pip_audit(tmp_path, json.dumps(VULNERABLE)), {"good": "1", "bad": "2", "left-out": "3"})
+    assert answer.passed_over == ["left-out: the answer does not name it"]
+    spelled = {"dependencies": [{"name": "Left_Out", "version": "3", "vulns": []}]}
+    assert ask(fake_pip_audit(tmp_path, json.dumps(spelled)), {"left-out": "3"}).passed_over == []
+
+
 def test_without_pip_audit_nothing_is_said_to_be_clean(tmp_path: Path) -> None:
     with pytest.raises(NotAsked, match=r"setup\.sh --audit"):
         ask(tmp_path / "pip-audit", {})

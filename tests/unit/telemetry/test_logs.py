@@ -118,14 +118,15 @@ def test_extra_fields_cannot_replace_ours(log: logging.Logger, stream: io.String
     assert (line["component"], line["org_id"], line["level"]) == ("gateway", "org_1", "INFO")
 
 
-def test_text_is_one_line_whatever_the_message(stream: io.StringIO) -> None:
+def test_text_is_one_line_whatever_the_message_and_its_fields(stream: io.StringIO) -> None:
     logs.configure(LoggingSettings(json_lines=False), "engine:m", stream)
     with logs.bound(request_id="chatcmpl-1"):
-        logging.getLogger("a.b").warning("first\n2026-01-01T00:00:00.000Z INFO gateway forged: %s", "record")
+        extra = {"adapter": "a\r\n2026-01-01T00:00:00.000Z INFO gateway forged: field"}
+        logging.getLogger("a.b").warning("first\n2026-01-01T00:00:00.000Z INFO gateway forged: %s", "record", extra=extra)
     text = stream.getvalue()
-    assert text.count("\n") == 1
+    assert text.splitlines() == [text.removesuffix("\n")]
     assert " WARNING engine:m a.b: first\\n2026" in text
-    assert text.endswith(" request_id=chatcmpl-1\n")
+    assert " request_id=chatcmpl-1 adapter=a\\r\\n2026" in text
 
 
 def test_configuring_again_replaces_what_was(log: logging.Logger, stream: io.StringIO) -> None:
