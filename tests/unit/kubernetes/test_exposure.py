@@ -17,6 +17,11 @@ from cluster.edges.grpc.registration import SERVICE_NAMES
 from tests.chart import CHART, MODES, NAME, helm, render
 
 TLS = {"enabled": True, "secretName": "certificate"}
+COMMON_SERVICES = {
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+}
 HOSTS = {"expose__host": "llm.test", "expose__grpcHost": "grpc.test"}
 
 
@@ -56,8 +61,10 @@ def test_a_gateway_ends_tls_and_routes_both_protocols() -> None:
     (rule,) = rendered.one("HTTPRoute")["spec"]["rules"]
     assert rule["backendRefs"] == [{"name": NAME, "port": 8000}]
     assert rule["timeouts"] == {"request": "0s"}, "a stream may last"
-    (grpc_rule,) = rendered.one("GRPCRoute")["spec"]["rules"]
-    assert {match["method"]["service"] for match in grpc_rule["matches"]} >= set(SERVICE_NAMES)
+    rules = rendered.one("GRPCRoute")["spec"]["rules"]
+    assert {match["method"]["service"] for each in rules for match in each["matches"]} == {*SERVICE_NAMES, *COMMON_SERVICES}
+    assert all(each["backendRefs"] == [{"name": NAME, "port": 9000}] for each in rules)
+    assert max(len(each["matches"]) for each in rules) <= 8, "what Gateway API 1.1 takes"
 
 
 def test_routes_join_a_gateway_that_is_named() -> None:
