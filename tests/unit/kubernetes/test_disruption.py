@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from cluster.config.loading import load_text
 from tests.chart import MODEL, MODES, NAME, READY, ROOT, Rendered, refusal, render
 
 ENGINE = "engine-acme-model-1-5"
+SECRETS = {"OSSATURE_SECRET": "s" * 64, "OSSATURE_DATABASE__URL": "postgresql+asyncpg://user:password@host/name"}
 DEFINITION = ROOT.parent / "shared" / "kuberay" / "ray.io_rayclusters.yaml"
 
 
@@ -95,6 +97,15 @@ def test_streams_of_a_pod_that_ends_have_the_configured_time_and_kubernetes_wait
         assert rendered.environment(name)["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]["value"] == str(drain_s), name
         pause_s = int(rendered.container(name)["lifecycle"]["preStop"]["exec"]["command"][1])
         assert pod["spec"]["terminationGracePeriodSeconds"] > pause_s + drain_s, name
+
+
+def test_an_ingress_pod_of_a_standalone_rollout_is_not_waited_for_before_one_has_given_up_its_gateway() -> None:
+    """Serve runs HAProxy on nodes with a replica only, and there are as many gateways as pods: a pod more would never be ready."""
+    rendered = render(mode="standalone")
+    assert rendered.one("Deployment", f"{NAME}-ingress")["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert load_text(rendered.config_text(), SECRETS).gateway.replicas == 2
+    for name in ("jobs", "speech"):  # ready as soon as Ray runs
+        assert rendered.one("Deployment", f"{NAME}-{name}")["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
 # --- A second cluster beside the first ----------------------------------------------------------------------------------------

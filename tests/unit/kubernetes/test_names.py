@@ -68,3 +68,23 @@ def test_a_release_with_a_long_name_or_a_number(release: str, mode: str) -> None
 @pytest.mark.parametrize("name", ["My-LLM", "llm_1", "1llm", "llm-"])
 def test_a_name_that_a_service_could_not_have_is_refused(name: str) -> None:
     assert "fullnameOverride" in refusal(fullnameOverride=name)
+
+
+@pytest.mark.parametrize("release", ["42", "my.release"])
+def test_a_release_whose_name_a_service_could_not_have_needs_another(release: str) -> None:
+    outcome = helm("template", release, str(CHART), "--values", str(CHART / "values-cpu-trial.yaml"))
+    assert outcome.returncode != 0
+    assert f"fullnameOverride: set it; no Service can be called {release}-ossature" in outcome.stderr
+
+
+def test_names_of_scaled_objects_are_short_enough_for_keda_and_apart() -> None:
+    """It makes labels of them."""
+    scaled = {name: value for name, value in MODEL.items() if name != "replicas"} | {"autoscaling": {"max_replicas": 2}}
+    models = [scaled | {"id": f"a-model-of-thirty-letters-{number}"} for number in (1, 2)]
+    rendered = render(
+        mode="standalone", models=models, autoscaling__enabled=True, fullnameOverride="team-recommendations-inference-prod-west"
+    )
+    found = {each["metadata"]["name"]: each["spec"]["scaleTargetRef"]["name"] for each in rendered.of("ScaledObject")}
+    assert len(found) == 2
+    assert all(len(f"keda-hpa-{name}") <= 63 and NAMES.fullmatch(name) for name in found)
+    assert set(found.values()) <= {each["metadata"]["name"] for each in rendered.of("Deployment")}

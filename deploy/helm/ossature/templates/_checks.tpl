@@ -1,6 +1,9 @@
 {{- /* What the schema can't say: values that contradict each other. Each message names what to change. */ -}}
 {{- define "ossature.checks" -}}
 {{- $single := eq .Values.layout "single-pod" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "ossature.fullname" .)) -}}
+{{- fail (printf "fullnameOverride: set it; no Service can be called %s" (include "ossature.fullname" .)) -}}
+{{- end -}}
 {{- if not .Values.models -}}{{- fail "models: name one at least; the ready-made values files show how" -}}{{- end -}}
 {{- if eq .Values.database.kind "embedded" -}}
 {{- if not $single -}}{{- fail "database.kind: embedded is one file, which several pods can't share; take layout single-pod, or postgresql" -}}{{- end -}}

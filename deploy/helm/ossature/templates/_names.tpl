@@ -13,7 +13,7 @@
 {{- end -}}
 
 {{- define "ossature.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/name: {{ include "ossature.name" . | quote }}
@@ -54,6 +54,11 @@ podSelector:
 
 {{- define "ossature.secret" -}}
 {{- default (printf "%s-secrets" (include "ossature.fullname" .)) .Values.secrets.existing -}}
+{{- end -}}
+
+{{- /* Of a ScaledObject: KEDA makes a label of it, and of its HorizontalPodAutoscaler, whose name begins with keda-hpa-: 63 in all. */ -}}
+{{- define "ossature.scaler-name" -}}
+{{- if gt (len .) 54 -}}{{ printf "%s-%s" (trunc 45 . | trimSuffix "-") (sha256sum . | trunc 8) }}{{- else -}}{{ . }}{{- end -}}
 {{- end -}}
 
 {{- define "ossature.image" -}}
