@@ -188,7 +188,8 @@ def chart_values() -> dict[str, Schema]:
         "autoscaling": section(enabled=SWITCH, idleTimeoutSeconds=COUNT),
         "rayservice": section(
             upgradeStrategy=section(type=one_of("NewCluster", "None")),
-            clusterDeletionDelaySeconds={"type": "integer", "minimum": 0},
+            # The new cluster's ingress pods are ready some seconds after KubeRay finds the application running.
+            clusterDeletionDelaySeconds={"type": "integer", "minimum": 20},
             serviceUnhealthySecondThreshold=COUNT,
             deploymentUnhealthySecondThreshold=COUNT,
         ),

@@ -220,5 +220,16 @@ def test_clients_are_those_that_the_values_name() -> None:
     assert not enters(rendered, NEIGHBOUR, "ingress", "serve")
 
 
+def test_an_empty_list_of_who_may_come_in_lets_nobody_in() -> None:
+    """To Kubernetes a rule without peers is one for everybody."""
+    nobody: dict[str, Any] = {"networkPolicy__prometheus": [], "networkPolicy__kuberayOperator": [], "networkPolicy__clients": []}
+    rendered = render(monitoring__kind="PodMonitor", **nobody)
+    for policy in rendered.of("NetworkPolicy"):
+        assert all(rule["from"] for rule in policy["spec"].get("ingress", [])), policy["metadata"]["name"]
+    for end in (OPERATOR, PROMETHEUS, NEIGHBOUR):
+        assert not any(enters(rendered, end, pod, port) for pod in ("head", "ingress") for port in ("dashboard", "exporter", "serve"))
+    assert enters(rendered, TEST, "ingress", "serve")
+
+
 def test_without_network_policies_there_are_none() -> None:
     assert render(networkPolicy__enabled=False).of("NetworkPolicy") == []
