@@ -163,6 +163,14 @@ def test_keda_scales_standalone_engine_pods_by_the_load_that_ray_serve_scales_by
     assert "replicas" not in rendered.one("Deployment", scaled["scaleTargetRef"]["name"])["spec"], "an upgrade would reset it"
 
 
+@pytest.mark.parametrize(("target", "in_pod", "threshold"), [(0.5, 1, "0.5"), (2.5, 2, "5"), (20, 1, "20")])
+def test_a_pod_more_is_asked_for_at_the_load_of_the_replicas_in_one(target: float, in_pod: int, threshold: str) -> None:
+    limits = {"max_replicas": 4, "target_ongoing_requests": target}
+    model = SCALED | {"autoscaling": limits, "pods": {"replicasPerPod": in_pod}}
+    rendered = render(mode="standalone", models=[model], autoscaling__enabled=True)
+    assert rendered.one("ScaledObject")["spec"]["triggers"][0]["metadata"]["threshold"] == threshold
+
+
 def test_a_horizontal_autoscaler_can_stand_in_for_keda() -> None:
     rendered = render(mode="standalone", models=[SCALED], autoscaling__enabled=True, standalone__autoscaling__kind="hpa")
     scaler = rendered.one("HorizontalPodAutoscaler")["spec"]
