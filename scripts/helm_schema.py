@@ -49,6 +49,8 @@ QUANTITY: Schema = {"type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]+
 #: Objects of Kubernetes' own, which its API server checks.
 FREE: Schema = {"type": "object"}
 FREE_LIST: Schema = {"type": "array", "items": FREE}
+#: Of a Service, as every Kubernetes takes it; or none.
+NAME: Schema = {"type": "string", "pattern": "^([a-z]([-a-z0-9]*[a-z0-9])?)?$"}
 TEXT_MAP: Schema = {"type": "object", "additionalProperties": TEXT}
 
 
@@ -89,8 +91,8 @@ def chart_values() -> dict[str, Schema]:
         "mode": one_of("rayservice", "standalone"),
         "layout": one_of("separate", "single-pod"),
         "rollout": TEXT,
-        "nameOverride": TEXT,
-        "fullnameOverride": TEXT,
+        "nameOverride": NAME,
+        "fullnameOverride": NAME,
         "commonLabels": TEXT_MAP,
         "image": section(
             repository={"type": "string", "minLength": 1},
@@ -186,7 +188,8 @@ def chart_values() -> dict[str, Schema]:
         "autoscaling": section(enabled=SWITCH, idleTimeoutSeconds=COUNT),
         "rayservice": section(
             upgradeStrategy=section(type=one_of("NewCluster", "None")),
-            clusterDeletionDelaySeconds={"type": "integer", "minimum": 0},
+            # The new cluster's ingress pods are ready some seconds after KubeRay finds the application running.
+            clusterDeletionDelaySeconds={"type": "integer", "minimum": 20},
             serviceUnhealthySecondThreshold=COUNT,
             deploymentUnhealthySecondThreshold=COUNT,
         ),

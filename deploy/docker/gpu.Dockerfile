@@ -33,7 +33,6 @@ RUN apt-get update \
     && install -d -o 10001 -g 10001 /var/cache/ossature
 COPY --from=build /opt/ossature /opt/ossature
 ENV PATH=/opt/ossature/.venv/bin:$PATH \
-    NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     OSSATURE_DATA_DIR=/var/lib/ossature \
     HF_HOME=/var/cache/ossature \

@@ -17,7 +17,9 @@ ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         "OssatureModelWithoutReplica",
-        "min by (namespace, model) (ossature_replicas_ready) < 1",
+        # As each gateway sees them that has ever seen one: those of a second cluster, beside the one that serves, have yet to.
+        "min by (namespace, model) (ossature_replicas_ready and max_over_time(ossature_replicas_ready[1d]) > 0) < 1 "
+        "or max by (namespace, model) (ossature_replicas_ready) < 1",
         "2m",
         Severity.CRITICAL,
         "No engine replica of {{ $labels.model }} is ready.",

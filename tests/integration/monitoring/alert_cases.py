@@ -10,6 +10,7 @@ TTFT_ALL = f'ossature_time_to_first_token_seconds_count{{{NODE},model="m",edge="
 TTFT_IN_TIME = f'ossature_time_to_first_token_seconds_bucket{{{NODE},model="m",edge="http",le="5.0"}}'
 INGRESS = f"ossature_ingress_up{{{NODE}}}"
 READY = f'ossature_replicas_ready{{{NODE},model="m"}}'
+READY_THERE = READY.replace("a:", "b:")
 WAITING = f'vllm:num_requests_waiting{{{NODE},model_name="m",engine="0",replica="0"}}'
 PROMPT = f'ossature_tokens_total{{{NODE},org="o",model="m",edge="http",kind="prompt"}}'
 CACHED = f'ossature_tokens_total{{{NODE},org="o",model="m",edge="http",kind="cached"}}'
@@ -69,6 +70,9 @@ CASES: tuple[Case, ...] = (
     Case("OssatureCrossOrganizationHit", "none since", counter("ossature_cross_org_hits_total", 'model="m"', "0x5 1x60"), 40),
     Case("OssatureModelWithoutReplica", "none for minutes", {READY: "2x5 0x10"}, 10, MODEL),
     Case("OssatureModelWithoutReplica", "none for a moment", {READY: "2x5 0x0 2x10"}, 8),
+    Case("OssatureModelWithoutReplica", "none since the start", {READY: "0x10"}, 10, MODEL),
+    Case("OssatureModelWithoutReplica", "one gateway of two sees none any more", {READY: "2x30", READY_THERE: "2x5 0x25"}, 20, MODEL),
+    Case("OssatureModelWithoutReplica", "it loads in a second cluster", {READY: "2x60", READY_THERE: "_x20 0x40"}, 40),
     Case("OssatureNoGateway", "no series at all", {f"up{{{NODE}}}": "1x10"}, 5, {}),
     Case("OssatureNoGateway", "a gateway", {READY: "1x10"}, 5),
     Case("OssatureGatewayDown", "its node still there", {READY: "1x10 stale", f"up{{{NODE}}}": "1x60"}, 20, INSTANCE),

@@ -88,6 +88,12 @@ def test_pods_have_the_environment_that_ray_needs(mode: str, setting: dict[str, 
         assert given.items() >= ray_environment(configuration(rendered)).items(), pod
 
 
+def test_kuberay_is_told_the_version_of_ray_that_the_images_hold() -> None:
+    import ray
+
+    assert render().one("RayService")["spec"]["rayClusterConfig"]["rayVersion"] == ray.__version__
+
+
 def test_large_numbers_stay_whole() -> None:
     (model,) = configuration(render("values-cpu-trial.yaml")).models
     assert model.engine["kv_cache_memory_bytes"] == 536870912
@@ -130,6 +136,25 @@ def test_ray_has_what_the_deployments_reserve(values: str | None) -> None:
             wanted[name] = wanted.get(name, 0) + amount
     assert {name: amount for name, amount in wanted.items() if total.get(name, 0) < amount} == {}
     assert total["GPU"] == wanted.get("GPU", 0), "a GPU that nobody reserves stays idle"
+
+
+@pytest.mark.parametrize("layout", ["separate", "single-pod"])
+def test_ray_has_the_resources_that_models_name_themselves(layout: str) -> None:
+    """In fractions, in several, and shared by models: a replica for which there is too little waits for ever."""
+    placement = {"gpus_per_worker": 0.25, "resources_per_worker": {"fabric": 0.5, "licence": 2}}
+    models = [MODEL | {"id": name, "replicas": 2, "placement": placement, "pods": {"replicasPerPod": 2}} for name in ("a", "b")]
+    rendered = render(layout=layout, models=models, rayservice__upgradeStrategy={"type": "None"})
+    cluster = rendered.one("RayService")["spec"]["rayClusterConfig"]
+    groups = [cluster["headGroupSpec"] | {"replicas": 1}, *workers(rendered)]
+    total = {name: sum(offers(group).get(name, 0) * group["replicas"] for group in groups) for name in ("fabric", "licence")}
+    assert total == {"fabric": 2, "licence": 8}
+
+
+def test_pods_without_a_gpu_of_kubernetes_are_shown_none_of_the_node() -> None:
+    for rendered in (render(), render(mode="standalone")):
+        hidden = {pod for pod in rendered.pods() if "NVIDIA_VISIBLE_DEVICES" in rendered.environment(pod)}
+        assert hidden == rendered.pods().keys() - {"engine-acme-model-1-5"}, "there the device plugin says which"
+        assert rendered.environment("ingress")["NVIDIA_VISIBLE_DEVICES"]["value"] == "void"
 
 
 def test_kubernetes_gives_the_gpus_that_ray_is_told_of() -> None:

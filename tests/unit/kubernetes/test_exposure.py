@@ -17,6 +17,11 @@ from cluster.edges.grpc.registration import SERVICE_NAMES
 from tests.chart import CHART, MODES, NAME, helm, render
 
 TLS = {"enabled": True, "secretName": "certificate"}
+COMMON_SERVICES = {
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+}
 HOSTS = {"expose__host": "llm.test", "expose__grpcHost": "grpc.test"}
 
 
@@ -30,6 +35,13 @@ def test_an_ingress_leads_http_and_grpc_to_the_service() -> None:
         assert rule["http"]["paths"][0]["backend"]["service"] == {"name": NAME, "port": {"name": port}}
     assert grpc_["metadata"]["annotations"]["nginx.ingress.kubernetes.io/backend-protocol"] == "GRPC"
     assert http_["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-buffering"] == "off"
+
+
+def test_an_ingress_leaves_the_size_of_files_to_the_gateways() -> None:
+    """nginx would refuse what is above 32 MiB, and write it to its own disk before that; gateways take 512 MiB, as a stream."""
+    annotations = render(expose__ingress__enabled=True, **HOSTS).one("Ingress", NAME)["metadata"]["annotations"]
+    assert annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == "0"
+    assert annotations["nginx.ingress.kubernetes.io/proxy-request-buffering"] == "off"
 
 
 def test_without_a_host_of_its_own_grpc_has_no_ingress_and_no_route() -> None:
@@ -49,8 +61,10 @@ def test_a_gateway_ends_tls_and_routes_both_protocols() -> None:
     (rule,) = rendered.one("HTTPRoute")["spec"]["rules"]
     assert rule["backendRefs"] == [{"name": NAME, "port": 8000}]
     assert rule["timeouts"] == {"request": "0s"}, "a stream may last"
-    (grpc_rule,) = rendered.one("GRPCRoute")["spec"]["rules"]
-    assert {match["method"]["service"] for match in grpc_rule["matches"]} >= set(SERVICE_NAMES)
+    rules = rendered.one("GRPCRoute")["spec"]["rules"]
+    assert {match["method"]["service"] for each in rules for match in each["matches"]} == {*SERVICE_NAMES, *COMMON_SERVICES}
+    assert all(each["backendRefs"] == [{"name": NAME, "port": 9000}] for each in rules)
+    assert max(len(each["matches"]) for each in rules) <= 8, "what Gateway API 1.1 takes"
 
 
 def test_routes_join_a_gateway_that_is_named() -> None:
@@ -61,7 +75,7 @@ def test_routes_join_a_gateway_that_is_named() -> None:
 
 def test_cert_manager_is_asked_for_both_hosts() -> None:
     issuer = {"enabled": True, "issuerRef": {"name": "letsencrypt", "kind": "ClusterIssuer"}}
-    spec = render(expose__tls=TLS | {"certManager": issuer}, **HOSTS).one("Certificate")["spec"]
+    spec = render(expose__ingress__enabled=True, expose__tls=TLS | {"certManager": issuer}, **HOSTS).one("Certificate")["spec"]
     assert (spec["secretName"], spec["dnsNames"]) == ("certificate", ["llm.test", "grpc.test"])
     assert spec["issuerRef"]["name"] == "letsencrypt"
 
@@ -103,17 +117,29 @@ data: {notes: {{ include "notes" . | toJson }}}
 """
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_notes_name_three_commands(mode: str, tmp_path: Path) -> None:
+def notes(tmp_path: Path, *options: str) -> str:
     """Helm shows notes only where it installs; as a manifest they are rendered anywhere."""
     chart = shutil.copytree(CHART, tmp_path / "ossature")
     (chart / "templates/notes.yaml").write_text(NOTES_AS_MANIFEST % (CHART / "templates/NOTES.txt").read_text())
-    options = ("--values", str(CHART / "values-cpu-trial.yaml"), "--set", f"mode={mode}", "--show-only", "templates/notes.yaml")
-    outcome = helm("template", "demo", str(chart), *options)
-    notes = yaml.safe_load(outcome.stdout)["data"]["notes"]
-    assert [line[:2] for line in notes.splitlines() if line[:2] in ("1.", "2.", "3.")] == ["1.", "2.", "3."]
-    assert "ossature org create" in notes
-    assert "end with the pod" in notes, "what a trial does not keep"
+    given = ("--values", str(CHART / "values-cpu-trial.yaml"), *options, "--show-only", "templates/notes.yaml")
+    return str(yaml.safe_load(helm("template", "demo", str(chart), *given).stdout)["data"]["notes"])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_notes_name_three_commands(mode: str, tmp_path: Path) -> None:
+    text = notes(tmp_path, "--set", f"mode={mode}")
+    assert [line[:2] for line in text.splitlines() if line[:2] in ("1.", "2.", "3.")] == ["1.", "2.", "3."]
+    assert "ossature org create" in text
+    assert "end with the pod" in text, "what a trial does not keep"
+
+
+@pytest.mark.parametrize("way", ["service.type=LoadBalancer", "expose.ingress.enabled=true"])
+def test_the_notes_say_that_a_policy_decides_who_gets_in(way: str, tmp_path: Path) -> None:
+    assert "networkPolicy.clients" in notes(tmp_path, "--set", way, "--set", "expose.host=llm.test")
+
+
+def test_the_notes_are_silent_about_policies_where_nobody_comes_from_outside(tmp_path: Path) -> None:
+    assert "networkPolicy.clients" not in notes(tmp_path)
 
 
 # --- `helm test` ------------------------------------------------------------------------------------------------------------

@@ -111,3 +111,9 @@ def test_no_secret_and_no_repository_reaches_an_image(path: Path) -> None:
         assert keyword != "ADD"
         if keyword == "COPY" and "--from" not in rest:
             assert set(rest.split()[:-1]) <= kept
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_an_image_asks_for_no_gpu_of_its_own_accord(path: Path) -> None:
+    """On a node whose default runtime is NVIDIA's it would be shown all of them; who is to have some is told which."""
+    assert "NVIDIA_VISIBLE_DEVICES" not in path.read_text()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.chart import MODEL, MODES, NAME, READY, Manifest, Rendered, render
+from tests.chart import MODEL, MODES, NAME, READY, Manifest, Rendered, refusal, render
 
 OURS = {"ossature/cluster": NAME}
 ANYBODY = {"labels": {}, "namespace": "elsewhere"}
@@ -14,7 +14,7 @@ NEIGHBOUR = {"labels": {"app": "web"}, "namespace": "models"}
 PROMETHEUS = {"labels": {}, "namespace": "monitoring"}
 OPERATOR = {"labels": {"app.kubernetes.io/name": "kuberay-operator"}, "namespace": "kuberay"}
 TUNING: dict[str, Any] = {"config__tuning": {"enabled": True}, "models": [MODEL | {"adapters": {"enabled": True}}]}
-BUCKET = {"kind": "s3", "s3": {"url": "s3://bucket/prefix", "credentialsSecret": {"name": "bucket"}}}
+BUCKET: dict[str, Any] = {"kind": "s3", "s3": {"url": "s3://bucket/prefix", "credentialsSecret": {"name": "bucket"}}}
 TEST = {"labels": OURS | {"ossature/role": "test"}, "namespace": "models"}
 
 
@@ -159,6 +159,28 @@ def test_traces_leave_only_where_there_is_a_collector() -> None:
         assert 4318 not in leaves(render(), pod)
 
 
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"redis__address": "redis.cache:6380"}, "networkPolicy.redis.port: port 6380 of redis.address is closed"),
+        ({"redis__address": "redis-0:6379,redis-1:6390"}, "port 6390 of redis.address"),
+        ({"config__tracing": {"endpoint": "https://collector"}}, "networkPolicy.tracing.port: port 443 of config.tracing.endpoint"),
+        (
+            {"storage": BUCKET | {"s3": {**BUCKET["s3"], "endpoint": "http://minio.storage:9000"}}},
+            "networkPolicy.objectStore.ports: port 9000 of storage.s3.endpoint is closed",
+        ),
+    ],
+)
+def test_an_address_whose_port_a_policy_keeps_closed_is_refused(settings: dict[str, Any], named: str) -> None:
+    assert named in refusal(**settings)
+    assert render(networkPolicy__enabled=False, **settings).of("NetworkPolicy") == []
+
+
+@pytest.mark.parametrize("address", ["redis", "redis:6379", "rediss://redis.cache"])
+def test_an_address_without_a_port_has_its_usual_one(address: str) -> None:
+    assert 6379 in leaves(render(redis__address=address), "head")
+
+
 def test_downloads_do_not_reach_the_clouds_metadata() -> None:
     (policy,) = [each for each in render().of("NetworkPolicy") if each["metadata"]["name"].endswith("-downloads")]
     (peer,) = policy["spec"]["egress"][0]["to"]
@@ -196,6 +218,17 @@ def test_clients_are_those_that_the_values_name() -> None:
     rendered = render(networkPolicy__clients=[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "elsewhere"}}}])
     assert enters(rendered, ANYBODY, "ingress", "serve")
     assert not enters(rendered, NEIGHBOUR, "ingress", "serve")
+
+
+def test_an_empty_list_of_who_may_come_in_lets_nobody_in() -> None:
+    """To Kubernetes a rule without peers is one for everybody."""
+    nobody: dict[str, Any] = {"networkPolicy__prometheus": [], "networkPolicy__kuberayOperator": [], "networkPolicy__clients": []}
+    rendered = render(monitoring__kind="PodMonitor", **nobody)
+    for policy in rendered.of("NetworkPolicy"):
+        assert all(rule["from"] for rule in policy["spec"].get("ingress", [])), policy["metadata"]["name"]
+    for end in (OPERATOR, PROMETHEUS, NEIGHBOUR):
+        assert not any(enters(rendered, end, pod, port) for pod in ("head", "ingress") for port in ("dashboard", "exporter", "serve"))
+    assert enters(rendered, TEST, "ingress", "serve")
 
 
 def test_without_network_policies_there_are_none() -> None:

@@ -86,6 +86,7 @@ def test_what_the_chart_decides_is_refused_as_a_setting(settings: dict[str, obje
         ({"mode": "swarm"}, "mode"),
         ({"rayservice__upgradeStrategy__type": "NewClusterWithIncrementalUpgrade"}, "rayservice.upgradeStrategy.type"),
         ({"ingressPods__count": 0}, "ingressPods.count"),
+        ({"rayservice__clusterDeletionDelaySeconds": 0}, "rayservice.clusterDeletionDelaySeconds"),
         ({"image__digest": "latest"}, "image.digest"),
         ({"config__routing": {"load_factor": 9}}, "config.routing.load_factor"),
     ],

@@ -24,6 +24,7 @@ BUCKET = {
         "credentialsSecret": {"name": "bucket"},
     },
 }
+OPEN: dict[str, Any] = {"networkPolicy__objectStore": {"ports": [9000]}}
 SECRETS = {"OSSATURE_SECRET": "s" * 64, "OSSATURE_DATABASE__URL": "postgresql+asyncpg://user:password@host/name"}
 
 
@@ -79,7 +80,7 @@ def test_a_claim_that_is_named_is_used() -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_bucket_takes_the_volumes_place(mode: str) -> None:
-    rendered = render(mode=mode, storage=BUCKET, models=[TUNABLE])
+    rendered = render(mode=mode, storage=BUCKET, models=[TUNABLE], **OPEN)
     config = configuration(rendered)
     assert (config.files.storage_url, config.tuned_models.storage_url) == (
         "s3://bucket/prefix/files",
@@ -96,12 +97,12 @@ def test_a_bucket_takes_the_volumes_place(mode: str) -> None:
 
 
 def test_engines_without_adapters_are_not_told_the_buckets_keys() -> None:
-    rendered = render(storage=BUCKET)
+    rendered = render(storage=BUCKET, **OPEN)
     assert "AWS_SECRET_ACCESS_KEY" not in rendered.environment(ENGINE)
 
 
 def test_training_beside_a_bucket_has_a_volume_of_its_own() -> None:
-    rendered = render(storage=BUCKET, **TUNING)
+    rendered = render(storage=BUCKET, **OPEN, **TUNING)
     work_dir = configuration(rendered).tuning.work_dir
     assert work_dir is not None
     for pod in ("jobs", "tuning"):
@@ -188,6 +189,14 @@ def test_those_who_read_a_models_recipe_see_its_weights() -> None:
         }, pod
     without = render(modelCache=weights)
     assert "emptyDir" in mounts(without, "jobs")["/var/cache/ossature"]["volume"]
+
+
+@pytest.mark.parametrize("weights", [{"kind": "pvc", "claimName": "weights"}, {"kind": "hostPath", "hostPath": "/weights"}])
+def test_the_head_needs_the_weights_only_where_a_model_is_a_folder_among_them(weights: dict[str, str]) -> None:
+    """Its node may have no GPU, and none of their folders."""
+    assert "emptyDir" in mounts(render(modelCache=weights), "head")["/var/cache/ossature"]["volume"]
+    folder = MODEL | {"source": "/var/cache/ossature/qwen3-8b"}
+    assert "emptyDir" not in mounts(render(modelCache=weights, models=[folder]), "head")["/var/cache/ossature"]["volume"]
 
 
 def test_nothing_is_made_for_training_where_nothing_is_trained() -> None:

@@ -1,12 +1,12 @@
 {{- /* What the schema can't say: values that contradict each other. Each message names what to change. */ -}}
 {{- define "ossature.checks" -}}
 {{- $single := eq .Values.layout "single-pod" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" (include "ossature.fullname" .)) -}}
+{{- fail (printf "fullnameOverride: set it; no Service can be called %s" (include "ossature.fullname" .)) -}}
+{{- end -}}
 {{- if not .Values.models -}}{{- fail "models: name one at least; the ready-made values files show how" -}}{{- end -}}
 {{- if eq .Values.database.kind "embedded" -}}
 {{- if not $single -}}{{- fail "database.kind: embedded is one file, which several pods can't share; take layout single-pod, or postgresql" -}}{{- end -}}
-{{- if and (eq .Values.mode "rayservice") (ne .Values.rayservice.upgradeStrategy.type "None") -}}
-{{- fail "rayservice.upgradeStrategy.type: must be None with database.kind embedded: a second cluster would begin with another, empty database" -}}
-{{- end -}}
 {{- else if not .Values.database.urlSecret.name -}}
 {{- fail "database.urlSecret.name: name the Secret that holds the URL of PostgreSQL, or take database.kind embedded for a trial" -}}
 {{- end -}}
@@ -14,6 +14,9 @@
 {{- fail "database.persistence: belongs to database.kind embedded" -}}
 {{- end -}}
 {{- if and $single .Values.autoscaling.enabled -}}{{- fail "autoscaling.enabled: there is nothing to add to layout single-pod" -}}{{- end -}}
+{{- if and $single (eq .Values.mode "rayservice") (ne .Values.rayservice.upgradeStrategy.type "None") -}}
+{{- fail "rayservice.upgradeStrategy.type: must be None with layout single-pod: the Service would lead to a second pod before its models are loaded" -}}
+{{- end -}}
 {{- if and (eq .Values.modelCache.kind "hostPath") (not .Values.modelCache.hostPath) -}}{{- fail "modelCache.hostPath: name the folder" -}}{{- end -}}
 {{- if and (eq .Values.adapterCache.kind "hostPath") (not .Values.adapterCache.hostPath) -}}{{- fail "adapterCache.hostPath: name the folder" -}}{{- end -}}
 {{- if and (eq .Values.storage.kind "pod") (not $single) -}}
@@ -56,9 +59,48 @@
 {{- with .Values.expose -}}
 {{- if and (or .ingress.enabled .gatewayApi.enabled) (not .host) -}}{{- fail "expose.host: name the host that clients use" -}}{{- end -}}
 {{- if and .tls.enabled (not .tls.secretName) -}}{{- fail "expose.tls.secretName: name the Secret of the certificate" -}}{{- end -}}
+{{- if and .grpcHost (eq .grpcHost .host) -}}
+{{- fail "expose.grpcHost: must be another host than expose.host: no Ingress or Gateway tells the two protocols apart" -}}
+{{- end -}}
+{{- if and .tls.enabled (not .ingress.enabled) (not .gatewayApi.enabled) -}}
+{{- fail "expose.tls.enabled: TLS ends at the chart's Ingress or Gateway, and neither is enabled; the Service has none" -}}
+{{- end -}}
+{{- if and .tls.certManager.enabled (not .tls.enabled) -}}{{- fail "expose.tls.certManager.enabled: needs expose.tls.enabled" -}}{{- end -}}
 {{- if and .tls.certManager.enabled (not .tls.certManager.issuerRef.name) -}}{{- fail "expose.tls.certManager.issuerRef.name: name the issuer" -}}{{- end -}}
 {{- if and .gatewayApi.enabled (not .gatewayApi.gatewayClassName) (not .gatewayApi.parentRefs) -}}
 {{- fail "expose.gatewayApi: give gatewayClassName for a Gateway of its own, or parentRefs of Gateways of yours" -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.networkPolicy.enabled -}}{{- include "ossature.closed-ports" . -}}{{- end -}}
+{{- end -}}
+
+{{- /* Of an address, like redis:6380 or https://host: its ports; where it names none, that of its scheme, or the default. */ -}}
+{{- define "ossature.ports-of" -}}
+{{- $named := list -}}
+{{- range regexFindAll ":[0-9]+" .address -1 -}}{{- $named = append $named (trimPrefix ":" . | int) -}}{{- end -}}
+{{- $scheme := ternary 443 (ternary 80 .default (hasPrefix "http://" .address)) (hasPrefix "https://" .address) -}}
+{{- toJson (default (list $scheme) $named) -}}
+{{- end -}}
+
+{{- /* Addresses whose ports the policies keep closed: whoever asks there would wait until it gives up. */ -}}
+{{- define "ossature.closed-ports" -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- $tracing := (.Values.config.tracing | default dict).endpoint -}}
+{{- $asked := list
+      (dict "what" "redis.address" "address" .Values.redis.address "open" (list $policy.redis.port) "named" "redis.port")
+      (dict "what" "config.tracing.endpoint" "address" $tracing "open" (list $policy.tracing.port) "named" "tracing.port")
+      (dict "what" "storage.s3.endpoint" "address" (ternary .Values.storage.s3.endpoint "" (eq .Values.storage.kind "s3"))
+        "open" $policy.objectStore.ports "named" "objectStore.ports")
+-}}
+{{- range $asked -}}
+{{- $flow := . -}}
+{{- if .address -}}
+{{- $open := list -}}{{- range .open -}}{{- $open = append $open (int .) -}}{{- end -}}
+{{- range include "ossature.ports-of" (dict "address" .address "default" 6379) | fromJsonArray -}}
+{{- if not (has (int .) $open) -}}
+{{- fail (printf "networkPolicy.%s: port %d of %s is closed" $flow.named (int .) $flow.what) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -37,6 +37,12 @@
 {{- range $name, $value := include "ossature.ray-environment" $root | fromYaml }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
+# How long the node's replicas may finish what they do once the pod is told to end; new requests go elsewhere.
+- {name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S, value: {{ $root.Values.drainSeconds | int | toString | quote }}}
+{{- if eq (int .group.gpus) 0 }}
+# NVIDIA's runtime shows a node's GPUs to every container whose image asks for them, also where Kubernetes gave none.
+- {name: NVIDIA_VISIBLE_DEVICES, value: void}
+{{- end }}
 - {name: HOME, value: /home/ossature}
 - {name: HF_HOME, value: /var/cache/ossature}
 {{- if $root.Values.huggingFace.offline }}
@@ -111,7 +117,8 @@
 {{- end }}
 {{- if and (eq .Values.mode "standalone") .Values.redis.address }}
 - {name: RAY_REDIS_ADDRESS, value: {{ .Values.redis.address | quote }}}
-- {name: RAY_external_storage_namespace, value: {{ include "ossature.fullname" . }}}
+# Of this release among all that share the Redis: releases of two namespaces may have one name.
+- {name: RAY_external_storage_namespace, value: {{ printf "%s-%s" .Release.Namespace (include "ossature.fullname" .) | quote }}}
 {{- if .Values.redis.passwordSecret.name }}
 - name: REDIS_PASSWORD
   valueFrom: {secretKeyRef: {name: {{ .Values.redis.passwordSecret.name }}, key: {{ .Values.redis.passwordSecret.key }}}}

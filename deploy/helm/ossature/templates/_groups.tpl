@@ -1,8 +1,8 @@
 {{- /*
-The kinds of pods, as {"groups": [...]}, the head first. Of each: name, role, model (of engines), `pods` in all; `replicas` of `hosts`
-pods each, `min` and `max` of them; what it offers to Ray (cpus, gpus, rayResources); whether it downloads weights, and whether it
-reads them without downloading (`reads`); whether it has what pods share (`shares`: "no", "reads", "writes"); whether it keeps adapters;
-`spec`, what the values say of it; `gpuResource`.
+The kinds of pods, as {"groups": [...]}, the head first. Of each: name, role, model (of engines), `pods` in all (and `fewest`, where Ray's
+autoscaler takes idle ones away); `replicas` of `hosts` pods each, `min` and `max` of them; what it offers to Ray (cpus, gpus,
+rayResources); whether it downloads weights, and whether it reads them without downloading (`reads`); whether it has what pods share
+(`shares`: "no", "reads", "writes"); whether it keeps adapters; `spec`, what the values say of it; `gpuResource`.
 */ -}}
 {{- define "ossature.groups" -}}
 {{- $root := . -}}
@@ -25,7 +25,8 @@ reads them without downloading (`reads`); whether it has what pods share (`share
 {{- $inPod := max (.Values.tuningPods.gpusPerPod | int) (dig "tuning" "workers" 1 .Values.config | int) -}}
 {{- $groups = append $groups (dict "name" "tuning" "role" "tuning" "pods" .Values.tuningPods.count "spec" .Values.tuningPods
       "cpus" (add 1 $inPod) "gpus" (.Values.tuningPods.gpusPerPod | int) "gpuResource" .Values.tuningPods.gpuResource
-      "rayResources" (dict "ossature_tuning" 1) "downloads" false "reads" true "shares" "writes") -}}
+      "rayResources" (dict "ossature_tuning" 1) "downloads" false "reads" true "shares" "writes"
+      "fewest" (ternary 0 .Values.tuningPods.count .Values.autoscaling.enabled)) -}}
 {{- end -}}
 {{- if include "ossature.speech-enabled" . -}}
 {{- $perSpeech := dig "speech" "num_cpus" 0.1 .Values.config -}}
@@ -51,22 +52,28 @@ reads them without downloading (`reads`); whether it has what pods share (`share
 {{- $low := default 1 .replicas | int -}}
 {{- $high := max $low (default 0 $pods.maxReplicas | int) -}}
 {{- with .autoscaling -}}{{- $low = default 1 .min_replicas | int -}}{{- $high = .max_replicas | int -}}{{- end -}}
+{{- /* Ray's autoscaler takes idle pods away: there are as many as replicas, and none for tuned models that there aren't yet. */ -}}
+{{- $fewest := mul (divf (ternary $low (add $low $merged) $root.Values.autoscaling.enabled) $perPod | ceil | int) $perReplica -}}
 {{- $low = add $low $merged -}}{{- $high = add $high $merged -}}
-{{- $offered := dict (include "ossature.model-resource" .id) $workers -}}
-{{- range $name, $amount := $placement.resources_per_worker -}}{{- $_ := set $offered $name (mul $amount $workers) -}}{{- end -}}
+{{- $ofWorker := merge (dict (include "ossature.model-resource" .id) 1) (default dict $placement.resources_per_worker) -}}
+{{- $offered := dict -}}
+{{- range $name, $amount := $ofWorker -}}{{- $_ := set $offered $name (mulf $amount $workers) -}}{{- end -}}
 {{- $lowGroups := divf $low $perPod | ceil | int -}}
 {{- $groups = append $groups (dict "name" (printf "engine-%s" (include "ossature.slug" .id)) "role" "engine" "spec" $pods
-      "model" (include "ossature.slug" .id) "id" .id "replicas" $lowGroups "hosts" $perReplica "pods" (mul $lowGroups $perReplica)
+      "model" (include "ossature.slug" .id) "id" .id "replicas" $lowGroups "hosts" $perReplica "pods" (mul $lowGroups $perReplica) "fewest" $fewest
       "min" $lowGroups "max" (divf $high $perPod | ceil | int) "autoscaling" .autoscaling
       "cpus" (addf 1 (mulf $workers $perWorker) | ceil | int) "gpus" $gpus
-      "gpuResource" (default "nvidia.com/gpu" $pods.gpuResource) "rayResources" $offered "downloads" true
+      "gpuResource" (default "nvidia.com/gpu" $pods.gpuResource) "rayResources" $offered "ofWorker" $ofWorker "downloads" true
       "reads" false "shares" (ternary "reads" "no" $adapters) "adapters" $adapters
       "allCpus" (mulf $low (include "ossature.workers" . | int) $perWorker) "allWorkers" (mul $low (include "ossature.workers" .))
       "allGpus" (mulf $low (include "ossature.workers" . | int) (default 0 $placement.gpus_per_worker))) -}}
 {{- end -}}
-{{- /* It checks that folders of models exist, and backups are made there. */ -}}
+{{- /* It checks that folders of models exist, and backups are made there. Weights of the Hub it has no use for: a node without the
+cache's folder, or beyond the reach of its volume, can hold it. */ -}}
+{{- $folders := $tuning -}}
+{{- range .Values.models -}}{{- if hasPrefix "/var/cache/ossature" .source -}}{{- $folders = true -}}{{- end -}}{{- end -}}
 {{- $head := dict "name" "head" "role" "head" "pods" 1 "spec" .Values.head "cpus" 0 "gpus" 0 "rayResources" dict "downloads" false
-      "reads" true "shares" "writes" -}}
+      "reads" $folders "shares" "writes" -}}
 {{- if $single -}}
 {{- /* One pod has all of it. */ -}}
 {{- $cpus := 1.0 -}}{{- $gpus := 0.0 -}}{{- $offered := dict -}}{{- $resource := "nvidia.com/gpu" -}}
@@ -74,7 +81,9 @@ reads them without downloading (`reads`); whether it has what pods share (`share
 {{- $group := . -}}
 {{- if eq .role "engine" -}}
 {{- $cpus = addf $cpus .allCpus 1 -}}{{- $gpus = addf $gpus .allGpus -}}
-{{- range $name, $amount := .rayResources -}}{{- $_ := set $offered $name $group.allWorkers -}}{{- end -}}
+{{- range $name, $amount := .ofWorker -}}
+{{- $_ := set $offered $name (addf (default 0 (index $offered $name)) (mulf $amount $group.allWorkers)) -}}
+{{- end -}}
 {{- if gt (int .gpus) 0 -}}{{- $resource = .gpuResource -}}{{- end -}}
 {{- else -}}
 {{- $cpus = addf $cpus .cpus -}}{{- $gpus = addf $gpus .gpus -}}{{- $offered = merge $offered .rayResources -}}

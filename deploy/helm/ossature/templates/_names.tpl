@@ -13,11 +13,22 @@
 {{- end -}}
 
 {{- define "ossature.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/name: {{ include "ossature.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "ossature.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- /*
+Of pods: no version, since whatever changes here replaces every pod, at the cost of a second cluster's GPUs; and no
+app.kubernetes.io/name, which KubeRay writes itself and finds its heads by.
+*/ -}}
+{{- define "ossature.pod-labels" -}}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -25,7 +36,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- /* What pods are selected by. Labels of our own: KubeRay writes app.kubernetes.io/* and ray.io/* itself. */ -}}
 {{- define "ossature.selector" -}}
-ossature/cluster: {{ include "ossature.fullname" . }}
+ossature/cluster: {{ include "ossature.fullname" . | quote }}
 {{- end -}}
 
 {{- /* Every pod of the cluster, and not the test. */ -}}
@@ -43,6 +54,11 @@ podSelector:
 
 {{- define "ossature.secret" -}}
 {{- default (printf "%s-secrets" (include "ossature.fullname" .)) .Values.secrets.existing -}}
+{{- end -}}
+
+{{- /* Of a ScaledObject: KEDA makes a label of it, and of its HorizontalPodAutoscaler, whose name begins with keda-hpa-: 63 in all. */ -}}
+{{- define "ossature.scaler-name" -}}
+{{- if gt (len .) 54 -}}{{ printf "%s-%s" (trunc 45 . | trimSuffix "-") (sha256sum . | trunc 8) }}{{- else -}}{{ . }}{{- end -}}
 {{- end -}}
 
 {{- define "ossature.image" -}}

@@ -7,11 +7,11 @@
 {{- $apiAccess := and $head $root.Values.autoscaling.enabled (not $standalone) -}}
 metadata:
   labels:
-    {{- include "ossature.labels" $root | nindent 4 }}
+    {{- include "ossature.pod-labels" $root | nindent 4 }}
     {{- include "ossature.selector" $root | nindent 4 }}
     ossature/role: {{ $group.role }}
     {{- with $group.model }}
-    ossature/model: {{ . }}
+    ossature/model: {{ . | quote }}
     {{- end }}
   {{- if and $head $standalone }}
   annotations:
@@ -23,7 +23,8 @@ metadata:
 spec:
   automountServiceAccountToken: {{ $apiAccess }}
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ add $root.Values.drainSeconds 60 }}
+  # The pause before the end, Ray's draining, and a minute for processes to end in.
+  terminationGracePeriodSeconds: {{ add (mul 2 $root.Values.drainSeconds) 60 }}
   securityContext:
     runAsNonRoot: true
     runAsUser: {{ $root.Values.security.runAsUser | int64 }}
@@ -86,7 +87,7 @@ spec:
         {{- include "ossature.container-ports" . | nindent 8 }}
       {{- include "ossature.probes" . | nindent 6 }}
       lifecycle:
-        # By then Kubernetes has told Services to send nothing further here.
+        # By then Kubernetes has told Services to send nothing further here. What is left then is Ray's to drain.
         preStop: {exec: {command: ["sleep", "{{ $root.Values.drainSeconds }}"]}}
       resources:
         {{- include "ossature.resources" $group | nindent 8 }}
@@ -122,7 +123,8 @@ spec:
     - {name: storage, persistentVolumeClaim: {claimName: {{ include "ossature.storage-claim" $root }}}}
     {{- end }}
     {{- if $head }}
-    - {name: config, configMap: {name: {{ include "ossature.fullname" $root }}-config}}
+    {{- /* KubeRay removes a cluster's state from Redis in a copy of this pod, which starts when the release is gone. */}}
+    - {name: config, configMap: {name: {{ include "ossature.fullname" $root }}-config{{ if not $standalone }}, optional: true{{ end }}}}
     {{- end }}
 {{- end -}}
 
@@ -174,6 +176,17 @@ spec:
 {{- end }}
 {{- end -}}
 
+{{- /* Of a pod: seconds until its start-up probe gives up. That of ingress pods waits for the slowest model. */ -}}
+{{- define "ossature.start-seconds" -}}
+{{- if eq .group.role "ingress" -}}{{ add (include "ossature.slowest-model-seconds" .root) 300 }}{{- else -}}300{{- end -}}
+{{- end -}}
+
+{{- define "ossature.slowest-model-seconds" -}}
+{{- $slowest := 60 -}}
+{{- range .Values.models -}}{{- $slowest = max $slowest (default 1800 .start_timeout_s | int) -}}{{- end -}}
+{{- $slowest -}}
+{{- end -}}
+
 {{- /*
 Liveness asks Ray alone: a model that loads for an hour is no reason to end a pod. An ingress pod has started once every model has
 answered, so that a second cluster takes no request before it can serve, and is ready while its HAProxy has a gateway.
@@ -184,19 +197,17 @@ answered, so that a second cluster takes no request before it can serve, and is 
 {{- if eq .group.role "head" -}}
 {{- $alive = dict "httpGet" (dict "path" "/api/gcs_healthz" "port" "dashboard") -}}
 {{- end -}}
-{{- $slowest := 60 -}}
-{{- range .root.Values.models -}}{{- $slowest = max $slowest (default 1800 .start_timeout_s | int) -}}{{- end -}}
 startupProbe:
   {{- if eq .group.role "ingress" }}
   httpGet: {path: /readyz, port: serve}
   periodSeconds: 5
   timeoutSeconds: 5
-  failureThreshold: {{ div (add $slowest 300) 5 }}
+  failureThreshold: {{ div (include "ossature.start-seconds" . | int) 5 }}
   {{- else }}
   {{- toYaml $alive | nindent 2 }}
   periodSeconds: 5
   timeoutSeconds: 5
-  failureThreshold: 60
+  failureThreshold: {{ div (include "ossature.start-seconds" . | int) 5 }}
   {{- end }}
 livenessProbe:
   {{- toYaml $alive | nindent 2 }}
