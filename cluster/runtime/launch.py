@@ -145,8 +145,10 @@ def _bring_up(
     from cluster.runtime import supervisor
 
     report("ray", "starting" if config.ray.address is None else f"connecting to {config.ray.address}")
-    shutil.rmtree(app.metrics_directory(config), ignore_errors=True)
-    app.metrics_directory(config).mkdir(parents=True)
+    if config.ray.address is None:
+        # On a Ray of others replicas of the former run may live, and write there.
+        shutil.rmtree(app.metrics_directory(config), ignore_errors=True)
+    app.metrics_directory(config).mkdir(parents=True, exist_ok=True)
     start_ray(config, run_id)
     take_signals()
     watch.start()
