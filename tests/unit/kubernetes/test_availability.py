@@ -132,7 +132,9 @@ def test_redis_keeps_the_heads_state() -> None:
     assert options["redisPassword"]["valueFrom"]["secretKeyRef"] == {"name": "redis", "key": "password"}
     standalone = render(mode="standalone", redis=redis)
     assert standalone.environment("head")["RAY_REDIS_ADDRESS"]["value"] == "redis:6379"
-    assert standalone.environment("head")["RAY_external_storage_namespace"]["value"] == f"models-{NAME}", "others may share the Redis"
+    assert standalone.environment("head")["RAY_external_storage_namespace"]["value"] == f"models-{NAME}", (
+        "others may share the Redis"
+    )
     assert standalone.environment("ingress")["RAY_gcs_rpc_server_reconnect_timeout_s"]["value"] == "600"
 
 
