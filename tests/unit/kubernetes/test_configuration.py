@@ -15,7 +15,7 @@ from cluster.edges.grpc import registration
 from cluster.engine.placement import place
 from cluster.runtime import rayservice, worker_setup
 from cluster.runtime.serve_environment import is_confined, ray_environment
-from tests.chart import MODEL, MODES, READY, ROOT, Rendered, render
+from tests.chart import CHART, MODEL, MODES, READY, ROOT, Rendered, render
 
 DOCS = ROOT / "docs" / "kubernetes.md"
 #: What the head is given beside the file.
@@ -94,6 +94,19 @@ def test_kuberay_is_told_the_version_of_ray_that_the_images_hold() -> None:
     import ray
 
     assert render().one("RayService")["spec"]["rayClusterConfig"]["rayVersion"] == ray.__version__
+
+
+def test_ports_that_are_refused_are_those_of_ray_serve() -> None:
+    from ray.serve._private import constants
+
+    refused = (CHART / "templates" / "_checks.tpl").read_text()
+    (taken,) = re.findall(r"\$taken := list ([\d ]+)", refused)
+    assert {int(port) for port in taken.split()} >= {
+        constants.RAY_SERVE_HAPROXY_METRICS_PORT,
+        constants.RAY_SERVE_HAPROXY_STATS_PORT,
+        constants.RAY_SERVE_FALLBACK_PROXY_HTTP_PORT,
+        constants.RAY_SERVE_FALLBACK_PROXY_GRPC_PORT,
+    }
 
 
 def test_large_numbers_stay_whole() -> None:
