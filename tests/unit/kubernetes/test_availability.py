@@ -118,6 +118,14 @@ def test_a_standalone_upgrade_asks_for_no_further_gpu() -> None:
     assert rendered.one("Deployment", f"{NAME}-head")["spec"]["strategy"]["type"] == "Recreate"
 
 
+def test_nor_does_one_of_speech_pods_with_gpus() -> None:
+    """With none to spare a pod more would wait for ever, and the rollout with it."""
+    rendered = render(mode="standalone", config__speech={"num_gpus": 1})
+    assert rendered.container("speech")["resources"]["limits"]["nvidia.com/gpu"] == 1
+    speech = rendered.one("Deployment", f"{NAME}-speech")["spec"]
+    assert speech["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
 def test_a_changed_configuration_restarts_a_standalone_head_and_no_pod_of_a_rayservice() -> None:
     changed: dict[str, Any] = {"config__routing": {"load_factor": 2}}
     assert render(mode="standalone").pods()["head"] != render(mode="standalone", **changed).pods()["head"]
