@@ -71,7 +71,9 @@ CASES: tuple[Case, ...] = (
     Case("OssatureModelWithoutReplica", "none for minutes", {READY: "2x5 0x10"}, 10, MODEL),
     Case("OssatureModelWithoutReplica", "none for a moment", {READY: "2x5 0x0 2x10"}, 8),
     Case("OssatureModelWithoutReplica", "none since the start", {READY: "0x10"}, 10, MODEL),
-    Case("OssatureModelWithoutReplica", "one gateway of two sees none any more", {READY: "2x30", READY_THERE: "2x5 0x25"}, 20, MODEL),
+    Case(
+        "OssatureModelWithoutReplica", "one gateway of two sees none any more", {READY: "2x30", READY_THERE: "2x5 0x25"}, 20, MODEL
+    ),
     Case("OssatureModelWithoutReplica", "it loads in a second cluster", {READY: "2x60", READY_THERE: "_x20 0x40"}, 40),
     Case("OssatureNoGateway", "no series at all", {f"up{{{NODE}}}": "1x10"}, 5, {}),
     Case("OssatureNoGateway", "a gateway", {READY: "1x10"}, 5),

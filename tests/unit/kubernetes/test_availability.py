@@ -118,6 +118,14 @@ def test_a_standalone_upgrade_asks_for_no_further_gpu() -> None:
     assert rendered.one("Deployment", f"{NAME}-head")["spec"]["strategy"]["type"] == "Recreate"
 
 
+def test_nor_does_one_of_speech_pods_with_gpus() -> None:
+    """With none to spare a pod more would wait for ever, and the rollout with it."""
+    rendered = render(mode="standalone", config__speech={"num_gpus": 1})
+    assert rendered.container("speech")["resources"]["limits"]["nvidia.com/gpu"] == 1
+    speech = rendered.one("Deployment", f"{NAME}-speech")["spec"]
+    assert speech["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
 def test_a_changed_configuration_restarts_a_standalone_head_and_no_pod_of_a_rayservice() -> None:
     changed: dict[str, Any] = {"config__routing": {"load_factor": 2}}
     assert render(mode="standalone").pods()["head"] != render(mode="standalone", **changed).pods()["head"]
@@ -132,7 +140,9 @@ def test_redis_keeps_the_heads_state() -> None:
     assert options["redisPassword"]["valueFrom"]["secretKeyRef"] == {"name": "redis", "key": "password"}
     standalone = render(mode="standalone", redis=redis)
     assert standalone.environment("head")["RAY_REDIS_ADDRESS"]["value"] == "redis:6379"
-    assert standalone.environment("head")["RAY_external_storage_namespace"]["value"] == f"models-{NAME}", "others may share the Redis"
+    assert standalone.environment("head")["RAY_external_storage_namespace"]["value"] == f"models-{NAME}", (
+        "others may share the Redis"
+    )
     assert standalone.environment("ingress")["RAY_gcs_rpc_server_reconnect_timeout_s"]["value"] == "600"
 
 
@@ -208,6 +218,9 @@ def test_models_without_limits_are_not_scaled() -> None:
         ({"models": [MODEL | {"engine": {"tensor_parallel_size": 2}, "pods": {"perReplica": 2}}]}, "needs PACK"),
         ({"expose__ingress__enabled": True}, "expose.host"),
         ({"expose__tls__enabled": True}, "expose.tls.secretName"),
+        ({"config__http": {"port": 8080}}, "config.http.port: 8080 is Ray's in these pods"),
+        ({"config__grpc": {"port": 9500}}, "config.grpc.port: 9500 is Ray's"),
+        ({"config__metrics": {"port": 9101}}, "config.metrics.port: 9101 is Ray's"),
         ({"expose__tls": {"enabled": True, "secretName": "certificate"}}, "neither is enabled"),
         ({"expose__tls__certManager__enabled": True}, "needs expose.tls.enabled"),
         ({"expose__host": "llm.test", "expose__grpcHost": "llm.test"}, "expose.grpcHost: must be another host"),

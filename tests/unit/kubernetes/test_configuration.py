@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from cluster.edges.grpc import registration
 from cluster.engine.placement import place
 from cluster.runtime import rayservice, worker_setup
 from cluster.runtime.serve_environment import is_confined, ray_environment
-from tests.chart import MODEL, MODES, READY, ROOT, Rendered, render
+from tests.chart import CHART, MODEL, MODES, READY, ROOT, Rendered, render
 
+DOCS = ROOT / "docs" / "kubernetes.md"
 #: What the head is given beside the file.
 SECRETS = {
     "OSSATURE_SECRET": "s" * 64,
@@ -94,6 +96,19 @@ def test_kuberay_is_told_the_version_of_ray_that_the_images_hold() -> None:
     assert render().one("RayService")["spec"]["rayClusterConfig"]["rayVersion"] == ray.__version__
 
 
+def test_ports_that_are_refused_are_those_of_ray_serve() -> None:
+    from ray.serve._private import constants
+
+    refused = (CHART / "templates" / "_checks.tpl").read_text()
+    (taken,) = re.findall(r"\$taken := list ([\d ]+)", refused)
+    assert {int(port) for port in taken.split()} >= {
+        constants.RAY_SERVE_HAPROXY_METRICS_PORT,
+        constants.RAY_SERVE_HAPROXY_STATS_PORT,
+        constants.RAY_SERVE_FALLBACK_PROXY_HTTP_PORT,
+        constants.RAY_SERVE_FALLBACK_PROXY_GRPC_PORT,
+    }
+
+
 def test_large_numbers_stay_whole() -> None:
     (model,) = configuration(render("values-cpu-trial.yaml")).models
     assert model.engine["kv_cache_memory_bytes"] == 536870912
@@ -155,6 +170,26 @@ def test_pods_without_a_gpu_of_kubernetes_are_shown_none_of_the_node() -> None:
         hidden = {pod for pod in rendered.pods() if "NVIDIA_VISIBLE_DEVICES" in rendered.environment(pod)}
         assert hidden == rendered.pods().keys() - {"engine-acme-model-1-5"}, "there the device plugin says which"
         assert rendered.environment("ingress")["NVIDIA_VISIBLE_DEVICES"]["value"] == "void"
+
+
+def test_the_documented_install_makes_every_secret_that_its_values_name() -> None:
+    """A pod whose Secret is missing never starts."""
+    (block,) = [each for each in re.findall(r"```sh\n(.*?)```", DOCS.read_text(), re.DOTALL) if "helm install" in each]
+    made = set(re.findall(r"create secret generic (\S+)", block))
+    (values,) = [each for each in READY if each in block]
+    rendered = render(values)
+    own = {each["metadata"]["name"].replace("demo-", "") for each in rendered.of("Secret")}
+    references = [
+        each["valueFrom"]["secretKeyRef"]
+        for pod in rendered.pods()
+        for each in rendered.environment(pod).values()
+        if "valueFrom" in each
+    ]
+    redis = rendered.one("RayService")["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]["redisPassword"]
+    named = {
+        each["name"].replace("demo-", "") for each in [*references, redis["valueFrom"]["secretKeyRef"]] if not each.get("optional")
+    }
+    assert named - own == made
 
 
 def test_kubernetes_gives_the_gpus_that_ray_is_told_of() -> None:

@@ -61,7 +61,11 @@ def test_where_engines_are_scaled_the_fewest_count() -> None:
 
 def test_pods_that_rays_autoscaler_takes_away_are_not_asked_to_stay() -> None:
     """A budget above the pods that are left would hold up every drain of their nodes."""
-    tuning: dict[str, Any] = {"config__tuning": {"enabled": True}, "tuningPods__count": 3, "config__tuned_models": {"max_merged_models": 2}}
+    tuning: dict[str, Any] = {
+        "config__tuning": {"enabled": True},
+        "tuningPods__count": 3,
+        "config__tuned_models": {"max_merged_models": 2},
+    }
     models = [MODEL | {"adapters": {"enabled": True}, "pods": {"mergedModels": 2}}]
     kept, scaled = (budgets(render(models=models, autoscaling__enabled=scales, **tuning)) for scales in (False, True))
     assert (kept[ENGINE]["minAvailable"], kept["tuning"]["minAvailable"]) == (3, 2)
@@ -91,7 +95,7 @@ def test_ray_reads_the_variable_of_draining() -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("drain_s", [0, 60, 900])
 def test_streams_of_a_pod_that_ends_have_the_configured_time_and_kubernetes_waits_for_it(mode: str, drain_s: int) -> None:
-    """After the pause before the end, Ray gives the node's replicas nothing new and waits; its own 30 s would cut longer streams."""
+    """After the pause before the end Ray gives the node's replicas nothing new, and waits; for 30 s unless it is told otherwise."""
     rendered = render(mode=mode, drainSeconds=drain_s)
     for name, pod in rendered.pods().items():
         assert rendered.environment(name)["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]["value"] == str(drain_s), name
@@ -102,10 +106,16 @@ def test_streams_of_a_pod_that_ends_have_the_configured_time_and_kubernetes_wait
 def test_an_ingress_pod_of_a_standalone_rollout_is_not_waited_for_before_one_has_given_up_its_gateway() -> None:
     """Serve runs HAProxy on nodes with a replica only, and there are as many gateways as pods: a pod more would never be ready."""
     rendered = render(mode="standalone")
-    assert rendered.one("Deployment", f"{NAME}-ingress")["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert rendered.one("Deployment", f"{NAME}-ingress")["spec"]["strategy"]["rollingUpdate"] == {
+        "maxSurge": 0,
+        "maxUnavailable": 1,
+    }
     assert load_text(rendered.config_text(), SECRETS).gateway.replicas == 2
     for name in ("jobs", "speech"):  # ready as soon as Ray runs
-        assert rendered.one("Deployment", f"{NAME}-{name}")["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+        assert rendered.one("Deployment", f"{NAME}-{name}")["spec"]["strategy"]["rollingUpdate"] == {
+            "maxSurge": 1,
+            "maxUnavailable": 0,
+        }
 
 
 # --- A second cluster beside the first ----------------------------------------------------------------------------------------

@@ -43,7 +43,9 @@ def check(manifests: list[Manifest]) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_models_that_are_called_like_numbers_have_labels_of_text(mode: str) -> None:
-    rendered = render(mode=mode, models=[MODEL | {"id": name, "replicas": 1} for name in NUMBERS], monitoring__kind="ServiceMonitor")
+    rendered = render(
+        mode=mode, models=[MODEL | {"id": name, "replicas": 1} for name in NUMBERS], monitoring__kind="ServiceMonitor"
+    )
     check(list(rendered.manifests))
     assert {f"engine-{name}" for name in NUMBERS} <= rendered.pods().keys()
 

@@ -227,7 +227,9 @@ def test_an_empty_list_of_who_may_come_in_lets_nobody_in() -> None:
     for policy in rendered.of("NetworkPolicy"):
         assert all(rule["from"] for rule in policy["spec"].get("ingress", [])), policy["metadata"]["name"]
     for end in (OPERATOR, PROMETHEUS, NEIGHBOUR):
-        assert not any(enters(rendered, end, pod, port) for pod in ("head", "ingress") for port in ("dashboard", "exporter", "serve"))
+        assert not any(
+            enters(rendered, end, pod, port) for pod in ("head", "ingress") for port in ("dashboard", "exporter", "serve")
+        )
     assert enters(rendered, TEST, "ingress", "serve")
 
 

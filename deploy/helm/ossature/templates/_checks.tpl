@@ -71,7 +71,17 @@
 {{- fail "expose.gatewayApi: give gatewayClassName for a Gateway of its own, or parentRefs of Gateways of yours" -}}
 {{- end -}}
 {{- end -}}
+{{- include "ossature.taken-ports" . -}}
 {{- if .Values.networkPolicy.enabled -}}{{- include "ossature.closed-ports" . -}}{{- end -}}
+{{- end -}}
+
+{{- /* Ports that Ray and Serve listen on in every pod: the GCS, KubeRay's metrics, dashboard, HAProxy's own, Serve's proxy, client, agent. */ -}}
+{{- define "ossature.taken-ports" -}}
+{{- $taken := list 6379 8080 8265 8404 8500 9101 9500 10001 52365 -}}
+{{- range $section := list "http" "grpc" "metrics" -}}
+{{- $port := include (printf "ossature.%s-port" $section) $ | int -}}
+{{- if has $port $taken -}}{{- fail (printf "config.%s.port: %d is Ray's in these pods" $section $port) -}}{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* Of an address, like redis:6380 or https://host: its ports; where it names none, that of its scheme, or the default. */ -}}
