@@ -164,7 +164,7 @@ class ModelSettings(Section):
     environment: dict[str, str] = Field(
         default_factory=dict,
         description="Environment variables of the engine's processes. Not for secrets: Ray passes them on by command lines and "
-        "shows them, and so does `ossature config show`. What Ray is started with, like `HF_TOKEN`, engines have anyway.",
+        "shows them. What Ray is started with, like `HF_TOKEN`, engines have anyway.",
     )
     engine: dict[str, Any] = Field(
         default_factory=dict,
