@@ -161,7 +161,11 @@ class ModelSettings(Section):
     image_input: bool = Field(False, description="The model takes `image_url` parts; limits are in `images`.")
     adapters: AdapterSettings = Field(default_factory=AdapterSettings, description="Tuned models on top of this one.")
     tuning: ModelTuningSettings = Field(default_factory=ModelTuningSettings, description="What fine-tuning trains of this model.")
-    environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the engine's processes.")
+    environment: dict[str, str] = Field(
+        default_factory=dict,
+        description="Environment variables of the engine's processes. Not for secrets: Ray passes them on by command lines and "
+        "shows them. What Ray is started with, like `HF_TOKEN`, engines have anyway.",
+    )
     engine: dict[str, Any] = Field(
         default_factory=dict,
         description="vLLM engine arguments under vLLM's own names (`tensor_parallel_size`, `max_model_len`, …), checked by vLLM.",

@@ -28,6 +28,8 @@ DROP FUNCTION IF EXISTS public.audit_events_refuse() CASCADE;
 """What a restore replaces, in one transaction with what comes in its place. It doesn't wait for gateways that still run."""
 _SQLITE_BESIDE = ("-wal", "-shm")
 """SQLite's log and its index, by what follows the file's name."""
+_BUSY_S = 1.0
+"""How long another program may keep SQLite from ending its log, before the log is taken along as it is."""
 
 
 def dump(url: URL, target: Path) -> None:
@@ -132,7 +134,7 @@ def _set_sqlite_aside(path: Path) -> None:
 def _absorb_log(path: Path) -> None:
     """Bring what stands in SQLite's log into the file itself; one that is damaged or in use stays beside it."""
     try:
-        connection = sqlite3.connect(path)
+        connection = sqlite3.connect(path, timeout=_BUSY_S)
         try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 from cluster.config.schema import ClusterConfig
 from cluster.errors import StoreUnavailable
 from cluster.identity.audit import AT_COMMAND_LINE, AuditLog, Outcome
-from cluster.runtime.backup import databases
+from cluster.runtime.backup import databases, folders
 from cluster.runtime.backup.archive import flush_folder, verified
 from cluster.runtime.backup.manifest import DATABASE, OBJECTS, SECRETS, BackupError, Manifest
 from cluster.runtime.preparation import database_url, make_data_dir
@@ -82,11 +82,17 @@ async def _present(config: ClusterConfig, url: str, manifest: Manifest) -> list[
 
 
 def _put_in_place(config: ClusterConfig, url: str, staged: Path, manifest: Manifest) -> None:
-    # What is the likeliest to fail comes first: it changes all or nothing.
-    databases.load(parse_url(url), staged / DATABASE)
     try:
-        if manifest.with_objects:
-            _replace_folder(staged / OBJECTS.rstrip("/"), _objects_folder(config))
+        # What is the likeliest to fail comes first: copying, then the database, which changes all or nothing.
+        brought = folders.brought(staged / OBJECTS.rstrip("/"), _objects_folder(config)) if manifest.with_objects else None
+        try:
+            databases.load(parse_url(url), staged / DATABASE)
+        except BaseException:
+            if brought is not None:
+                shutil.rmtree(brought)
+            raise
+        if brought is not None:
+            folders.exchange(brought)
         for name in _secrets(manifest):
             target = config.data_dir / name
             if target.exists():
@@ -95,18 +101,6 @@ def _put_in_place(config: ClusterConfig, url: str, staged: Path, manifest: Manif
         flush_folder(config.data_dir)
     except OSError as error:
         raise BackupError(f"the files can't be put in place: {error.strerror or error}") from error
-
-
-def _replace_folder(source: Path, target: Path) -> None:
-    source.mkdir(mode=0o700, exist_ok=True)  # an empty one, when there were no files
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(target.name + ".restoring")
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.move(source, draft)
-    if target.exists():
-        databases.set_aside(target)
-    draft.rename(target)
-    flush_folder(target.parent)
 
 
 async def _noted(config: ClusterConfig, url: str, manifest: Manifest) -> None:

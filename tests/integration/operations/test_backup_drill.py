@@ -132,7 +132,7 @@ async def test_a_forced_restore_brings_the_earlier_state_back(config: ClusterCon
     await restore(config, tmp_path / "backup.tar", force=True)
     assert await organizations(config) == ["acme"]
     assert not (config.data_dir / "files/later").exists()
-    (aside,) = config.data_dir.glob("files.replaced-*")
+    (aside,) = (config.data_dir / "files").glob("replaced-*.d")
     assert (aside / "later/file").read_bytes() == CONTENT, "what was replaced can be had back by hand"
 
 

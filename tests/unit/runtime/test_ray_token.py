@@ -35,6 +35,7 @@ def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / ".ray" / "auth_token"
 
 
+@pytest.mark.slow
 def test_a_token_is_made_for_this_user_alone_and_found_by_ray(token: Path, tmp_path: Path) -> None:
     code = (
         f"{MADE}; open('probe', 'w').close()\n"

@@ -16,6 +16,7 @@ from cluster.runtime.backup.restore import restore
 from cluster.runtime.preparation import database_url
 from cluster.runtime.run_record import AlreadyRunning, RunLock, RunRecord
 from cluster.store.database import parse_url
+from cluster.store.objects.folder import object_files
 from cluster.store.revision import schema_state
 from tests.unit.runtime.backup.test_backup import changed, configured, into_front, original
 
@@ -88,6 +89,38 @@ def test_a_cluster_that_has_just_begun_to_start_keeps_a_restore_away(original: P
             asyncio.run(restore(config, original, force=True))
     finally:
         lock.release()
+
+
+def test_the_folder_of_files_itself_stays_since_it_may_be_a_mount(original: Path, tmp_path: Path) -> None:
+    mount = tmp_path / "mount"
+    (mount / "org").mkdir(parents=True)
+    (mount / "org/later").write_bytes(b"later")
+    before = mount.stat().st_ino
+    config = configured(tmp_path / "data", files={"storage_url": str(mount)})
+    for kept in (1, 2):
+        asyncio.run(restore(config, original, force=True))
+        assert mount.stat().st_ino == before
+        assert list(object_files(mount)) == ["org/file"]
+        asides = sorted(mount.glob("replaced-*.d"))
+        assert len(asides) == kept, "each keeps what it replaced, and no earlier one's"
+    assert (asides[0] / "org/later").read_bytes() == b"later"
+    assert sorted(path.name for path in asides[1].rglob("*")) == ["file", "org"]
+
+
+def test_a_database_that_cannot_be_put_in_place_leaves_the_files_as_they_were(
+    original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured(tmp_path / "data")
+    (config.data_dir / "files/org").mkdir(parents=True)
+    (config.data_dir / "files/org/later").write_bytes(b"later")
+
+    def refused(*_: Any) -> None:
+        raise BackupError("psql failed")
+
+    monkeypatch.setattr(databases, "load", refused)
+    with pytest.raises(BackupError, match="psql failed"):
+        asyncio.run(restore(config, original, force=True))
+    assert sorted(path.name for path in (config.data_dir / "files").rglob("*")) == ["later", "org"]
 
 
 @pytest.mark.parametrize("name", ["secrets/serve.lock", "secrets/files/org/file", "objects/unfinished.d/x", "objects/.hidden"])
