@@ -20,6 +20,7 @@ from cluster.runtime import processes
 from cluster.runtime.credentials import provide
 from cluster.runtime.endpoints import Endpoints, reachable
 from cluster.runtime.exposure import exposures
+from cluster.runtime.insisting import insistently
 from cluster.runtime.lost_ray import RayLost, end_processes, leave_after, leave_without_ray
 from cluster.runtime.merged_models import join_merged
 from cluster.runtime.preparation import StartError, check_ports, prepare
@@ -167,10 +168,9 @@ def _bring_up(
             port=config.grpc.port, grpc_servicer_functions=functions, enable_reflection=config.grpc.reflection
         ),
     )
-    ray_serve.run_many(
-        [ray_serve.RunTarget(target=(build or app.build)(config), name=app.NAME, route_prefix="/")],
-        wait_for_ingress_deployment_creation=True,
-        wait_for_applications_running=False,
+    target = ray_serve.RunTarget(target=(build or app.build)(config), name=app.NAME, route_prefix="/")
+    insistently(
+        lambda: ray_serve.run_many([target], wait_for_ingress_deployment_creation=True, wait_for_applications_running=False), stop
     )
     _await_running(config, keeper, report, stop)
 
