@@ -20,11 +20,10 @@ from cluster.runtime import processes
 from cluster.runtime.credentials import provide
 from cluster.runtime.endpoints import Endpoints, reachable
 from cluster.runtime.exposure import exposures
-from cluster.runtime.insisting import insistently
 from cluster.runtime.lost_ray import RayLost, end_processes, leave_after, leave_without_ray
 from cluster.runtime.merged_models import join_merged
 from cluster.runtime.preparation import StartError, check_ports, prepare
-from cluster.runtime.ray_cluster import node_alive, start_ray
+from cluster.runtime.ray_cluster import node_alive, serve_settled, start_ray
 from cluster.runtime.ray_watch import RayWatch
 from cluster.runtime.run_record import RunLock, RunRecord
 from cluster.runtime.serve_environment import serve_environment
@@ -39,6 +38,8 @@ _POLL_S = 0.5
 _SHUTDOWN_S = 20.0
 _RAY_SHUTDOWN_S = 20.0
 _SUPERVISOR_START_S = 180.0
+_SETTLED_WITHIN_S = 90.0
+"""Ray takes a host that is lost for dead after half a minute and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +151,10 @@ def _bring_up(
         # On a Ray of others replicas of the former run may live, and write there.
         shutil.rmtree(app.metrics_directory(config), ignore_errors=True)
     app.metrics_directory(config).mkdir(parents=True, exist_ok=True)
-    start_ray(config, run_id)
+    keeper = _with_supervisor(config, run_id, lambda: supervisor.start(config, str(app.metrics_directory(config))), stop)
     take_signals()
     watch.start()
     report("supervisor", "")
-    keeper = supervisor.start(config, str(app.metrics_directory(config)))
     try:
         ray.get(keeper.ready.remote(), timeout=_SUPERVISOR_START_S)
     except ray.exceptions.GetTimeoutError:
@@ -168,11 +168,39 @@ def _bring_up(
             port=config.grpc.port, grpc_servicer_functions=functions, enable_reflection=config.grpc.reflection
         ),
     )
-    target = ray_serve.RunTarget(target=(build or app.build)(config), name=app.NAME, route_prefix="/")
-    insistently(
-        lambda: ray_serve.run_many([target], wait_for_ingress_deployment_creation=True, wait_for_applications_running=False), stop
+    ray_serve.run_many(
+        [ray_serve.RunTarget(target=(build or app.build)(config), name=app.NAME, route_prefix="/")],
+        wait_for_ingress_deployment_creation=True,
+        wait_for_applications_running=False,
     )
     _await_running(config, keeper, report, stop)
+
+
+def _with_supervisor(config: ClusterConfig, run_id: str, start: Callable[[], Any], stop: threading.Event) -> Any:
+    """Start or join Ray, and what ``start`` starts there. A Ray that survives its launcher takes a while to notice its end.
+
+    Raises ``StartError`` where it never settles.
+    """
+    import ray
+
+    from cluster.runtime.supervisor import FormerSupervisor
+
+    deadline = time.monotonic() + _SETTLED_WITHIN_S
+    while True:
+        start_ray(config, run_id)
+        try:
+            if serve_settled():
+                return start()
+            unsettled = "Ray Serve's controller on this Ray does not come up."
+        except FormerSupervisor:
+            unsettled = "another `ossature serve` has its cluster on this Ray; `ossature stop` ends it."
+        # Joined anew afterwards: a process that joined before Ray had taken the lost host for dead and started the controller
+        # elsewhere may wait for its answers for ever.
+        ray.shutdown()
+        if stop.wait(_POLL_S):
+            raise StartError("it was stopped before Ray had given up the former cluster.")
+        if time.monotonic() > deadline:
+            raise StartError(unsettled)
 
 
 def _await_running(config: ClusterConfig, keeper: Any, report: Callable[[str, str], None], stop: threading.Event) -> None:

@@ -59,3 +59,12 @@ def node_alive() -> bool:
 
     own = ray.get_runtime_context().get_node_id()
     return any(node["NodeID"] == own and node["Alive"] for node in ray.nodes())
+
+
+def serve_settled() -> bool:
+    """Whether Ray Serve's controller runs, or there is none: one whose host was lost is started again elsewhere."""
+    from ray._private.state import actors
+    from ray.serve._private.constants import SERVE_CONTROLLER_NAME
+
+    states = {actor["State"] for actor in actors().values() if actor["Name"] == SERVE_CONTROLLER_NAME}
+    return states <= {"ALIVE", "DEAD"}

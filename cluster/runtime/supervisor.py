@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +19,12 @@ from cluster.config.schema import ClusterConfig
 from cluster.config.settings.telemetry import LoggingSettings, MetricsSettings
 from cluster.runtime import ray_cluster
 from cluster.runtime.endpoints import reachable
-from cluster.runtime.preparation import StartError
 from cluster.telemetry import logs
 from cluster.telemetry.exporter import NodeExporter
 
 logger = logging.getLogger(__name__)
 
 NAME = "ossature-supervisor"
-FORMER_GONE_WITHIN_S = 60.0
-"""Ray takes a host that is lost for dead after half a minute."""
-_POLL_S = 0.5
 _RECONCILE_PERIOD_S = 5.0
 _MAX_COLD_STARTS = 200
 
@@ -44,6 +39,10 @@ class ColdStart:
     started_unix_s: float
     phases: dict[str, float]
     done: bool = False
+
+
+class FormerSupervisor(Exception):
+    """There is one already, of another launcher: of one that lives, or whose death Ray hasn't noticed yet."""
 
 
 class ExporterActor:
@@ -124,23 +123,17 @@ def start(config: ClusterConfig, directory: str, *, detached: bool = False) -> A
     """Start the supervisor of a cluster that has none and return its handle. ``directory``: of the metrics.
 
     ``detached``: it outlives the process that starts it, and runs on the head, which lives as long as the cluster does. Another
-    one goes with its launcher, but on a Ray that survives it not before Ray has noticed: that is waited for. Raises ``StartError``
-    if it stays.
+    one goes with its launcher. Raises :class:`FormerSupervisor` while there is one.
     """
     lifetime: dict[str, Any] = {}
     if detached:
         lifetime = {"lifetime": "detached", "namespace": ray_cluster.NAMESPACE, "resources": ray_cluster.ON_HEAD}
     actor = ray.remote(Supervisor).options(name=NAME, num_cpus=0, max_restarts=-1, max_task_retries=3, **lifetime)
     ingress = f"http://{reachable(config.http.host)}:{config.http.port}"
-    deadline = time.monotonic() + FORMER_GONE_WITHIN_S
-    while True:
-        try:
-            keeper = actor.remote(config.metrics, ingress, directory, config.logging)
-            break
-        except ray.exceptions.ActorAlreadyExistsError:
-            if time.monotonic() > deadline:
-                raise StartError("another `ossature serve` has its cluster on this Ray; `ossature stop` ends it.") from None
-            time.sleep(_POLL_S)
+    try:
+        keeper = actor.remote(config.metrics, ingress, directory, config.logging)
+    except ray.exceptions.ActorAlreadyExistsError as error:
+        raise FormerSupervisor(NAME) from error
     keeper.watch_nodes.remote()
     return keeper
 

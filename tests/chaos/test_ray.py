@@ -56,6 +56,8 @@ def test_ray_dies(tmp_path: Path, program: str, fault_of: str, noticed_within_s:
         fault.until_whole(cluster.whole, SERVES_AGAIN_WITHIN_S)
         time.sleep(5)
     figures.write()
+    assert figures.cut_said >= 1, "no stream was there to be cut"
+    assert figures.cut_silent == 0, "a stream ended without a word"
     assert figures.outage_s < noticed_within_s + LEAVE_WITHIN_S + SERVES_AGAIN_WITHIN_S
 
 

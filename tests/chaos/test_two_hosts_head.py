@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.cluster import ENGINE, REPLICAS
+from tests.chaos.cluster import REPLICAS
 from tests.chaos.figures import Figures, measured
 from tests.chaos.two_nodes import await_ray, two_nodes, whole
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
-GATEWAY = "ray::ServeReplica:ossature:gateway"
 HEAD_AWAY_S = 10.0
 BACK_WITHIN_S = 300.0
 
 
 def test_head_lost_with_redis(tmp_path: Path) -> None:
-    """The other host goes on alone, and keeps its replicas when the head is back."""
+    """The other host goes on alone. When the head is back, a launcher joins it and deploys anew, as an upgrade does."""
     figures = Figures(
         "head-redis",
         f"host of Ray's head lost, with Redis, back after {HEAD_AWAY_S:.0f} s",
@@ -27,7 +26,6 @@ def test_head_lost_with_redis(tmp_path: Path) -> None:
     )
     with two_nodes(tmp_path, with_redis=True) as nodes:
         cluster = nodes.cluster
-        kept = nodes.second.pids(cluster, GATEWAY, ENGINE)
         with measured(cluster, figures) as fault:
             fault.now()
             nodes.first.kill_all()
@@ -37,7 +35,6 @@ def test_head_lost_with_redis(tmp_path: Path) -> None:
             await_ray(nodes.first)
             cluster.start_again()
             fault.until_whole(lambda: len(cluster.engines()) == REPLICAS and whole(cluster), BACK_WITHIN_S)
-        assert set(kept) <= set(nodes.second.pids(cluster, GATEWAY, ENGINE)), "replicas of the host that lived were replaced"
     figures.write()
     assert figures.lost == 0
     assert figures.unrecorded == 0
