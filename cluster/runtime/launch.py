@@ -20,7 +20,7 @@ from cluster.runtime import processes
 from cluster.runtime.credentials import provide
 from cluster.runtime.endpoints import Endpoints, reachable
 from cluster.runtime.exposure import exposures
-from cluster.runtime.lost_ray import RayLost, end_processes, leave_after, leave_without_ray
+from cluster.runtime.lost_ray import RayLost, end_processes, last_word, leave_after, leave_without_ray
 from cluster.runtime.merged_models import join_merged
 from cluster.runtime.preparation import StartError, check_ports, prepare
 from cluster.runtime.ray_cluster import node_alive, serve_settled, start_ray
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cluster.runtime.supervisor import ColdStart
 
 _POLL_S = 0.5
+_DRAIN_S = 20.0
 _SHUTDOWN_S = 20.0
 _RAY_SHUTDOWN_S = 20.0
 _SUPERVISOR_START_S = 180.0
@@ -258,13 +259,19 @@ def _answers(config: ClusterConfig) -> bool:
 
 
 def _take_down(config: ClusterConfig, run_id: str, *, lost: bool) -> None:
-    """``lost``: Ray is dead and can end nothing. On a Ray that others have started our application stays, for the next run."""
+    """``lost``: Ray is dead and can end nothing. On a Ray that others have started our application stays then, for the next run."""
     import ray
+    from ray import serve as ray_serve
 
     ended = True
     if not lost and ray.is_initialized():
-        # Serve drains its replicas first; a Ray of our own is then ended as a whole, so a drain that hangs must not hold us.
-        _within(_SHUTDOWN_S, "serve-shutdown", lambda: _end_application(config))
+        # Nothing that hangs must hold us: a Ray of our own is ended as a whole afterwards.
+        drained = _within(_DRAIN_S, "drain", _end_application)
+        if config.ray.address is None:
+            if not drained:
+                last_word(run_id)
+            # Not before: it ends HAProxy at once, and with it what clients are still told.
+            _within(_SHUTDOWN_S, "serve-shutdown", ray_serve.shutdown)
         ended = _within(_RAY_SHUTDOWN_S, "ray-shutdown", ray.shutdown)
     if config.ray.address is None:
         (end_processes if lost else processes.end_all)(run_id)
@@ -280,16 +287,13 @@ def _within(limit_s: float, name: str, call: Callable[[], object]) -> bool:
     return not thread.is_alive()
 
 
-def _end_application(config: ClusterConfig) -> None:
-    """End Serve on a Ray of our own; on one that runs already our application alone, since others may serve from it too."""
+def _end_application() -> None:
+    """Ours alone, since others may serve from a Ray that runs already. Its replicas take nothing new, and end what they do."""
     from ray import serve as ray_serve
     from ray.serve.exceptions import RayServeException
 
     from cluster import app
 
-    if config.ray.address is None:
-        ray_serve.shutdown()
-        return
     with suppress(RayServeException):  # there is no Serve: the start failed before it
         ray_serve.delete(app.NAME)
 

@@ -26,13 +26,18 @@ class RayLost(Exception):
     """Ray has died under a cluster that ran or started; the message says which part of it."""
 
 
-def end_processes(run_id: str) -> None:
-    """End what is left of a run whose Ray has died. Engines go first: to a gateway that lives the streams that they answered have
+def last_word(run_id: str) -> None:
+    """Kill the engines of a run that ends. To a gateway that lives the streams that they answered have failed, and it ends them
 
-    failed, and it ends them with an error event, as long as it and HAProxy are there.
+    with an error event, as long as it and HAProxy are there.
     """
     if processes.kill_titled(run_id, ENGINES):
         time.sleep(LAST_WORD_S)
+
+
+def end_processes(run_id: str) -> None:
+    """End what is left of a run whose Ray has died, the engines first."""
+    last_word(run_id)
     processes.end_all(run_id)
 
 

@@ -37,22 +37,12 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
-def test_serve_ends_as_a_whole_on_a_ray_of_our_own(tmp_path: Path, ended: list[str]) -> None:
-    launch._end_application(config(tmp_path, None))
-    assert ended == ["*"]
-
-
-def test_only_our_application_ends_on_a_ray_that_others_use(tmp_path: Path, ended: list[str]) -> None:
-    launch._end_application(config(tmp_path, "auto"))
-    assert ended == [app.NAME]
-
-
-def test_a_start_that_failed_before_serve_ends_without_a_second_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_failed_before_serve_ends_without_a_second_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_serve(name: str) -> None:
         raise RayServeException(f"no Serve for {name}")
 
     monkeypatch.setattr(ray_serve, "delete", no_serve)
-    launch._end_application(config(tmp_path, "auto"))
+    launch._end_application()
 
 
 @pytest.fixture
@@ -81,6 +71,30 @@ def test_a_ray_that_does_not_end_is_not_waited_for(
     forever.set()
     assert ended == [app.NAME]
     assert left == ["left"]
+
+
+def test_on_a_ray_of_our_own_replicas_drain_before_serve_ends_as_a_whole(
+    tmp_path: Path, ended: list[str], left: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append("ray"))
+    monkeypatch.setattr(launch, "last_word", lambda run_id: ended.append("engines"))
+    launch._take_down(config(tmp_path, None), RUN, lost=False)
+    assert ended == [app.NAME, "*", "ray"]
+    assert left == []
+
+
+def test_what_does_not_drain_in_time_is_told_while_serve_lives(
+    tmp_path: Path, ended: list[str], left: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forever = threading.Event()
+    monkeypatch.setattr(ray_serve, "delete", lambda name: forever.wait())
+    monkeypatch.setattr(launch, "_DRAIN_S", 0.05)
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append("ray"))
+    monkeypatch.setattr(launch, "last_word", lambda run_id: ended.append(f"engines of {run_id}"))
+    launch._take_down(config(tmp_path, None), RUN, lost=False)
+    forever.set()
+    assert ended == [f"engines of {RUN}", "*", "ray"]
+    assert left == []
 
 
 def test_a_ray_that_ends_leaves_the_exit_code_alone(
