@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 from cluster.runtime import processes
 
@@ -37,6 +40,19 @@ def engine_replicas(run_id: str, model: str) -> list[int]:
 def engine_cores(run_id: str) -> set[int]:
     """The processes in which engines compute, of all models."""
     return {pid for pid in processes.of_run(run_id) if b"EngineCore" in command_line(pid)}
+
+
+def busiest(pids: list[int], over_s: float = 1.0) -> int:
+    """The one of these processes that computes most, with its children. One of two replicas may have all requests."""
+
+    def used_s(pid: int) -> float:
+        root = psutil.Process(pid)
+        times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
+        return sum(each.user + each.system for each in times)
+
+    before_s = {pid: used_s(pid) for pid in pids}
+    time.sleep(over_s)
+    return max(pids, key=lambda pid: used_s(pid) - before_s[pid])
 
 
 def ray_session(run_id: str) -> Path:
