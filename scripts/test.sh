@@ -42,7 +42,7 @@ stage "lint" scripts/lint.sh
 stage "types" .venv/bin/mypy
 if [ "$mode" = fast ]; then
     # Processor seconds that a test without the mark `slow` may use: tests/budget.py.
-    export TEST_BUDGET_S=${TEST_BUDGET_S:-2}
+    export TEST_BUDGET_S=${TEST_BUDGET_S:-3}
     # Many of them wait rather than compute, and none takes much memory.
     stage "unit tests" tests -n 4 --dist loadfile -m "not slow and not integration and not engine and not e2e and not chaos"
 else

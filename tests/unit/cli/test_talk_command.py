@@ -35,6 +35,8 @@ from tests.unit.cli.fake_sounddevice import FakeSoundDevice
 from tests.unit.realtime.calls import grpc_served
 from tests.unit.realtime.fake_cluster import ACME, Cluster, say, silence, spoken_word
 
+pytestmark = pytest.mark.slow
+
 HELLO, STOP = 4, 3
 WORD_MS = 100
 """Of the fake voice."""
@@ -116,7 +118,6 @@ async def test_options_reach_the_session(talk: Talker) -> None:
     assert talk.cluster.inference.asked[0][1][0] == {"role": "system", "content": "Be brief."}
 
 
-@pytest.mark.slow
 async def test_second_turn_interrupts_the_answer_and_the_model_remembers_what_was_played(talk: Talker) -> None:
     talk.cluster.inference.script = lambda messages: say("word " * 60 if len(messages) < 4 else "Well then.")
     both = silence(40) + spoken_word(HELLO) + silence(1000) + spoken_word(STOP) + silence(40)
@@ -218,7 +219,6 @@ def test_options_of_files_need_a_file(run: Run, option: str) -> None:
     assert "--wav" in result.stderr
 
 
-@pytest.mark.slow
 async def test_microphone_and_loudspeaker_hold_a_conversation_until_the_session_ends(
     talk: Talker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from cluster.config.settings.models import ModelSettings
 from cluster.engine.vllm.architecture import is_gpt_oss, model_type
 from cluster.engine.vllm.arguments import build, check
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[3] / "configs"
 READY = sorted(CONFIGS.glob("*.yaml"))
 

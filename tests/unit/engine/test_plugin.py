@@ -47,6 +47,7 @@ def test_the_plugin_is_imported_without_anything_heavy() -> None:
     assert printed.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_patches_are_left_out_for_another_version_of_vllm(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

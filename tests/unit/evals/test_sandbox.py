@@ -23,6 +23,8 @@ from cluster.evals.judging import Judge
 from cluster.evals.sandbox import Sandbox, SandboxFailed, SandboxLimits, SandboxUnavailable, ScriptFailed, probed, seccomp
 from tests.unit.evals.fake_judge import FakeJudge
 
+pytestmark = pytest.mark.slow
+
 LIMITS = SandboxLimits(memory_bytes=192 << 20, cpu_s=2, wall_s=20.0, output_bytes=8 << 10, tmp_bytes=4 << 20, file_bytes=1 << 20)
 
 
@@ -122,7 +124,6 @@ async def test_a_boundary_is_an_exception_inside(sandbox: Sandbox, body: str, tm
     assert "do not read" not in str(caught.value)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "body"),
     [

@@ -22,6 +22,8 @@ from tests.unit.http.fake_speech import FakeSpeech
 from tests.unit.requests.samples import CALL, WEATHER, chat
 from tests.unit.speech.sounds import silence, tone
 
+pytestmark = pytest.mark.slow
+
 PATH = "/v1/chat/completions"
 SPOKEN: dict[str, Any] = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
 STREAMED: dict[str, Any] = {

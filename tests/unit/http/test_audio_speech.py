@@ -19,6 +19,8 @@ from tests.unit.http.conftest import Edge
 from tests.unit.http.fake_speech import FakeSpeech
 from tests.unit.speech.sounds import pitch_hz
 
+pytestmark = pytest.mark.slow
+
 PATH = "/v1/audio/speech"
 
 

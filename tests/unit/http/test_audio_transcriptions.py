@@ -18,6 +18,8 @@ from tests.unit.http.fake_speech import FakeSpeech
 from tests.unit.http.test_audio_speech import events_of
 from tests.unit.speech.sounds import silence, tone
 
+pytestmark = pytest.mark.slow
+
 PATH = "/v1/audio/transcriptions"
 TWICE = tone(1.0) + silence(1.5) + tone(1.0) + silence(0.5)
 """Two utterances, 4 s."""

@@ -36,6 +36,7 @@ from cluster.speech.contract import (
     TextMark,
     Transcript,
 )
+from tests.budget import examples
 from tests.unit.realtime.scene import USAGE, Scene, pcm
 
 LIMITS = SessionLimits(
@@ -290,7 +291,7 @@ class SessionsThatGuess(Sessions):
 
 
 _SETTINGS = settings(
-    max_examples=60,
+    max_examples=examples(60),
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -20,7 +20,7 @@ from tests.unit.speech.recognizer_conformance import RecognizerConformance, fed,
 from tests.unit.speech.sounds import STRAWBERRIES, noise, silence, strawberries
 
 #: One recognizer for all: a decoder takes half a second to load.
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -61,7 +61,6 @@ async def test_a_pause_inside_a_turn_cuts_no_word(sphinx: SphinxRecognizer) -> N
     assert both.words[8].start_ms > both.words[7].end_ms >= 2_800
 
 
-@pytest.mark.slow
 async def test_a_worker_killed_under_an_utterance_fails_it_alone(sphinx: SphinxRecognizer) -> None:
     recognition = await fed(sphinx.open(), strawberries())
     await asyncio.sleep(0.1)
