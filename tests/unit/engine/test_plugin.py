@@ -59,6 +59,7 @@ def test_patches_are_left_out_for_another_version_of_vllm(
     assert "0.99.0" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_installed_vllm_is_the_version_that_the_patches_were_written_for() -> None:
     from vllm.version import __version__
 
